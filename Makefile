@@ -1,0 +1,52 @@
+# make start   localizes real and simulated cases and writes a report
+# make test    passes every check: style, types, layers, tests, docs
+PY       ?= $(shell command -v python3.11 || command -v python3)
+PIP_ARGS ?=
+OUT      ?= reports/start
+BIN      := .venv/bin
+
+# One numerical thread per process: more are slower on shared machines, and change nothing.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export PYTHONWARNINGS ?= default
+
+.PHONY: start test style types layers tests docs clean
+.DELETE_ON_ERROR:
+
+start: .venv/.base
+	$(BIN)/faultsight demo --out $(OUT)
+
+test: style types layers tests docs
+
+style: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+layers: .venv/.dev
+	$(BIN)/lint-imports --no-cache
+
+tests: .venv/.dev
+	$(BIN)/pytest
+
+docs: .venv/.dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+.venv/.pip:
+	$(PY) -c 'import sys; sys.exit("FaultSight needs Python 3.11 or newer; set PY=...") if sys.version_info < (3, 11) else None'
+	$(PY) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	touch $@
+
+.venv/.base: .venv/.pip pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e .
+	touch $@
+
+.venv/.dev: .venv/.base
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[all]" --group dev
+	touch $@
+
+clean:
+	rm -rf .venv docs/_build .mypy_cache .ruff_cache .pytest_cache

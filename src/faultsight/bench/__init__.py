@@ -1,0 +1,1 @@
+"""Benchmarks: scenarios with permanent ids, their results, and how two results differ."""

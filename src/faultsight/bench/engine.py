@@ -1,0 +1,328 @@
+"""Runs a scenario and keeps what is needed to trust and repeat its figures."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import re
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from faultsight.core.errors import InputError, UnknownMemberError
+from faultsight.core.family import Family
+from faultsight.core.files import write_atomic
+
+__all__ = [
+    "SCENARIOS",
+    "BenchResult",
+    "Context",
+    "Outcome",
+    "Row",
+    "Scenario",
+    "load_scenario",
+    "print_rows",
+    "read_result",
+    "run_scenario",
+    "scenario_ids",
+    "write_result",
+]
+
+Row = dict[str, str | int | float | bool | None]
+"""One flat row of a result."""
+
+_PACKAGES = ("faultsight", "numpy", "scipy", "numba", "polars", "narwhals")
+
+
+def _silent(_message: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run was asked for.
+
+    Attributes
+    ----------
+    data_dir : Path, optional
+        The folder that holds ``localize/<set>``; see `faultsight.localize.data.data_folder`.
+    methods, datasets : tuple of str
+        Only these; all if empty.
+    seed : int
+        The one seed of the run: simulations, bootstrap, random methods.
+    cases : int, optional
+        At most so many cases of each dataset, and so many runs where runs are counted.
+    seconds : float
+        What one method may spend on one dataset: no further case is started after it, and the
+        row says how many cases were reached.
+    progress : callable
+        Told in a short line what happens.
+    """
+
+    data_dir: Path | None = None
+    methods: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    seed: int = 0
+    cases: int | None = None
+    seconds: float = 600.0
+    progress: Callable[[str], None] = field(default=_silent, repr=False)
+
+    def wants(self, method: str) -> bool:
+        """Whether a method is to be run."""
+        return not self.methods or method in self.methods
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scenario found.
+
+    Attributes
+    ----------
+    rows : sequence of Row
+        One flat row for each method and dataset, or whatever the scenario compares.
+    notes : sequence of str
+        What was left out or cut, and why; a reader must know it.
+    summary : sequence of Row
+        What is said over all rows, such as a mean rank.
+    """
+
+    rows: Sequence[Row]
+    notes: Sequence[str] = ()
+    summary: Sequence[Row] = ()
+
+
+class Scenario(ABC):
+    """One benchmark with a permanent id.
+
+    A scenario is one file in ``bench/scenarios``; its file name, with the first ``_`` as ``/``,
+    is its id.
+    """
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    shown: ClassVar[tuple[str, ...]] = ()
+    """The figures that the printed table shows; all if empty. The JSON always holds all."""
+
+    @abstractmethod
+    def run(self, context: Context) -> Outcome:
+        """Run it.
+
+        Raises
+        ------
+        MissingDataError
+            If none of its datasets is on this machine.
+        UnknownMemberError
+            If a method or dataset asked for does not exist.
+        """
+
+
+SCENARIOS: Family[Scenario] = Family(
+    kind="scenario", base=Scenario, packages=("faultsight.bench.scenarios",)
+)
+"""Every scenario by file name."""
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """The result of a run, as it is written.
+
+    Attributes
+    ----------
+    scenario : str
+        Permanent id.
+    parameters : mapping
+        What the run was asked for.
+    versions, machine : mapping
+        What it ran with and on.
+    rows, summary, notes : sequence
+        See `Outcome`.
+    seconds : float
+        The whole run.
+    """
+
+    scenario: str
+    parameters: Mapping[str, Any]
+    versions: Mapping[str, str]
+    machine: Mapping[str, Any]
+    rows: Sequence[Row]
+    summary: Sequence[Row] = ()
+    notes: Sequence[str] = ()
+    seconds: float = 0.0
+
+    def to_json(self) -> str:
+        """Return the JSON text; numbers that are not finite become null."""
+        return json.dumps(
+            {
+                "scenario": self.scenario,
+                "parameters": dict(self.parameters),
+                "versions": dict(self.versions),
+                "machine": dict(self.machine),
+                "seconds": round(self.seconds, 3),
+                "notes": list(self.notes),
+                "summary": [_finite(row) for row in self.summary],
+                "rows": [_finite(row) for row in self.rows],
+            },
+            indent=1,
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+
+
+def scenario_ids() -> list[str]:
+    """Return all ids, sorted.
+
+    Examples
+    --------
+    >>> "localize/accuracy" in scenario_ids()
+    True
+    """
+    return [name.replace("_", "/", 1) for name in SCENARIOS.names()]
+
+
+def load_scenario(scenario_id: str) -> Scenario:
+    """Return the scenario of an id.
+
+    Raises
+    ------
+    UnknownMemberError
+        If there is none.
+    """
+    if scenario_id not in scenario_ids():
+        raise UnknownMemberError("scenario", scenario_id, scenario_ids())
+    return SCENARIOS.load(scenario_id.replace("/", "_", 1))()
+
+
+def run_scenario(scenario_id: str, context: Context) -> BenchResult:
+    """Run one scenario and add what is needed to repeat it.
+
+    Raises
+    ------
+    UnknownMemberError
+        If there is no such scenario, method or dataset.
+    MissingDataError
+        If none of the scenario's datasets is on this machine.
+    """
+    scenario = load_scenario(scenario_id)
+    start = time.perf_counter()
+    outcome = scenario.run(context)
+    return BenchResult(
+        scenario=scenario_id,
+        parameters={
+            "methods": list(context.methods),
+            "datasets": list(context.datasets),
+            "data_dir": None if context.data_dir is None else str(context.data_dir),
+            "seed": context.seed,
+            "cases": context.cases,
+            "seconds_per_method_and_dataset": context.seconds,
+        },
+        versions=_versions(),
+        machine=_machine(),
+        rows=outcome.rows,
+        summary=outcome.summary,
+        notes=outcome.notes,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def write_result(result: BenchResult, path: Path | str) -> Path:
+    """Write a result as JSON, complete or not at all."""
+    return write_atomic(path, result.to_json() + "\n")
+
+
+def read_result(path: Path | str) -> BenchResult:
+    """Read a result.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not a result; names the file.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("cannot be read", source=str(path)) from error
+    try:
+        known = json.loads(text)
+        return BenchResult(
+            **{key: known[key] for key in ("scenario", "parameters", "versions", "machine")},
+            rows=[dict(row) for row in known["rows"]],
+            summary=[dict(row) for row in known.get("summary", [])],
+            notes=list(known.get("notes", [])),
+            seconds=float(known.get("seconds", 0.0)),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError("is not the result of a benchmark", source=str(path)) from error
+
+
+def print_rows(
+    rows: Sequence[Row], console: Console, *, title: str = "", columns: Sequence[str] = ()
+) -> None:
+    """Print flat rows as a table: the columns named, or all in the order they first appear."""
+    columns = columns or list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(title=title or None, title_justify="left")
+    for column in columns:
+        texts = all(isinstance(row.get(column), str | None) for row in rows)
+        table.add_column(
+            Text(column.replace("_", " ")), justify="left" if texts else "right", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(_shown(row.get(column))) for column in columns))
+    console.print(table)
+
+
+def _shown(value: str | float | bool | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}" if 0.1 <= abs(value) < 1000 or value == 0 else f"{value:.3g}"
+    return str(value)
+
+
+def _finite(row: Row) -> Row:
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+    }
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        info["memory_gb"] = round(size / 1e9, 1)
+    return info
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if sys.platform == "linux" and info.is_file():
+        found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(errors="replace"), re.M)
+        if found:
+            return found.group(1)
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""The scenarios, one file each: ``localize_accuracy.py`` has the id ``localize/accuracy``."""

@@ -1,0 +1,95 @@
+"""faultsight bench: run benchmark scenarios and compare their results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from rich.console import Console
+from typer import Argument, Option, Typer
+
+from faultsight.cli._json_option import STDOUT, JsonCommand, JsonTarget, write_json
+
+app = Typer(help="Run benchmark scenarios and compare their results.", no_args_is_help=True)
+
+
+@app.command("list", cls=JsonCommand)
+def list_scenarios(json_target: JsonTarget = None) -> None:
+    """List the scenarios and their permanent ids."""
+    from faultsight.bench.engine import load_scenario, print_rows, scenario_ids
+
+    rows: list[dict[str, Any]] = [
+        {"id": i, "title": load_scenario(i).title} for i in scenario_ids()
+    ]
+    if json_target != STDOUT:
+        print_rows(rows, Console())
+    if json_target:
+        write_json(json.dumps(rows, indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
+def run(
+    scenario: Annotated[str, Argument(metavar="ID", help="Such as localize/accuracy.")],
+    data: Annotated[
+        Path | None,
+        Option(help="Folder that holds localize/<set>; default: FAULTSIGHT_DATA, or the cache."),
+    ] = None,
+    methods: Annotated[str, Option(help="Only these methods, joined by commas.")] = "",
+    datasets: Annotated[str, Option(help="Only these datasets, joined by commas.")] = "",
+    seed: Annotated[int, Option(min=0, help="Seed of simulations and of the bootstrap.")] = 0,
+    cases: Annotated[
+        int | None, Option(min=1, help="At most so many cases of each dataset.")
+    ] = None,
+    seconds: Annotated[
+        float, Option(min=0.0, help="What one method may spend on one dataset.")
+    ] = 600.0,
+    json_target: JsonTarget = None,
+) -> None:
+    """Run one scenario, print its table, and write its result as JSON if asked."""
+    from faultsight.bench.engine import Context, load_scenario, print_rows, run_scenario
+
+    progress = Console(stderr=True)
+    result = run_scenario(
+        scenario,
+        Context(
+            data_dir=data,
+            methods=_names(methods),
+            datasets=_names(datasets),
+            seed=seed,
+            cases=cases,
+            seconds=seconds,
+            progress=lambda line: progress.print(line, markup=False, highlight=False),
+        ),
+    )
+    if json_target != STDOUT:
+        console = Console()
+        columns = load_scenario(scenario).shown
+        print_rows(result.rows, console, title=result.scenario, columns=columns)
+        if result.summary:
+            print_rows(result.summary, console, title="over all rows")
+        for note in result.notes:
+            console.print(f"note: {note}", markup=False, highlight=False)
+    if json_target:
+        write_json(result.to_json(), json_target)
+
+
+@app.command(cls=JsonCommand)
+def compare(
+    before: Annotated[Path, Argument(help="A result written with --json FILE.")],
+    after: Annotated[Path, Argument(help="Another result of the same scenario.")],
+    json_target: JsonTarget = None,
+) -> None:
+    """Show how the figures of two results of one scenario differ."""
+    from faultsight.bench.compare import compare as compare_results
+    from faultsight.bench.engine import print_rows, read_result
+
+    rows = compare_results(read_result(before), read_result(after))
+    if json_target != STDOUT:
+        print_rows(rows, Console())
+    if json_target:
+        write_json(json.dumps(rows, indent=1, ensure_ascii=False), json_target)
+
+
+def _names(joined: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in joined.split(",") if name.strip())

@@ -1,0 +1,69 @@
+"""Tables in: CSV and Parquet files, and the frames of other libraries, as polars frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from faultsight.core.errors import InputError
+
+__all__ = ["TABLE_SUFFIXES", "as_polars", "read_table"]
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+
+
+def read_table(path: Path | str) -> pl.DataFrame:
+    """Read a CSV or Parquet file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, not a table, or of an unknown kind; names the file.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise InputError(f"not one of {', '.join(TABLE_SUFFIXES)}", source=str(path))
+    if not path.is_file():
+        raise InputError("no such file", source=str(path))
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"cannot be read as a table: {reason}", source=str(path)) from error
+
+
+def as_polars(table: Any) -> pl.DataFrame:
+    """Return any eager frame as a polars frame.
+
+    Parameters
+    ----------
+    table : polars, pandas or pyarrow frame, or any object that exports an Arrow stream
+        Such as the result of a DuckDB query.
+
+    Raises
+    ------
+    InputError
+        If the object is not a table.
+
+    Examples
+    --------
+    >>> as_polars(pl.LazyFrame({"a": [1]})).columns
+    ['a']
+    """
+    if isinstance(table, pl.DataFrame):
+        return table
+    if isinstance(table, pl.LazyFrame):
+        return table.collect()
+    import narwhals as nw
+
+    native = nw.from_native(table, pass_through=True, eager_only=True)
+    if isinstance(native, nw.DataFrame):
+        frame: pl.DataFrame = native.to_polars()
+        return frame
+    if hasattr(table, "__arrow_c_stream__"):
+        return pl.DataFrame(table)
+    raise InputError(f"a {type(table).__name__} is not a table")

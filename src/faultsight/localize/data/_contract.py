@@ -1,0 +1,217 @@
+"""What a dataset is: labelled cases of one origin, read one by one.
+
+A dataset file names the set, where it comes from, under which licence, and how a user gets it.
+Nothing is downloaded: the sets live in a folder of the user's, and only what a licence allows is
+shipped with FaultSight.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import polars as pl
+
+from faultsight.core.combination import AttributeCombination
+from faultsight.core.cube import KpiCube
+from faultsight.core.errors import MissingDataError
+
+__all__ = ["CaseDataset", "Dataset", "LabelledCase", "LeafTick", "Source", "StreamDataset",
+           "data_folder"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset comes from.
+
+    Attributes
+    ----------
+    url : str
+        The origin; empty for simulations.
+    licence : str
+        As far as it could be established; says so where it could not.
+    obtain : str
+        How a user gets the whole set into the data folder.
+    """
+
+    url: str
+    licence: str
+    obtain: str
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCase:
+    """One cube and the roots of its fault.
+
+    Attributes
+    ----------
+    name : str
+        Unique in its dataset.
+    cube : KpiCube
+        The leaf table.
+    truth : frozenset of AttributeCombination
+        The roots; a root that the label repeats is one root.
+    group : str
+        What the case is grouped by in reports; empty where a set has no groups.
+    """
+
+    name: str
+    cube: KpiCube
+    truth: frozenset[AttributeCombination]
+    group: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class LeafTick:
+    """The leaf table of one moment of a stream.
+
+    Attributes
+    ----------
+    time : datetime
+        Start of the tick, UTC; a tick lasts to the next, half-open.
+    table : polars.DataFrame
+        One row a leaf that was seen: attribute columns, then one column for each measure.
+    """
+
+    time: datetime
+    table: pl.DataFrame
+
+
+class Dataset(ABC):
+    """The base of every dataset.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        The folder that holds ``localize/<set>``; see `data_folder`. Simulations need none.
+    seed : int
+        Of a simulation.
+    n_cases : int
+        How many cases a simulation makes.
+    """
+
+    name: ClassVar[str]
+    """As in tables of results; the module's name is this in lower case."""
+    description: ClassVar[str]
+    source: ClassVar[Source]
+    kind: ClassVar[Literal["folder", "shipped", "simulated"]] = "folder"
+
+    def __init__(
+        self, data_dir: Path | str | None = None, *, seed: int = 0, n_cases: int = 100
+    ) -> None:
+        self.data_dir = data_folder(data_dir)
+        self.seed = seed
+        self.n_cases = n_cases
+
+    @property
+    def path(self) -> Path:
+        """Where a set of kind ``folder`` lies, or would lie."""
+        return self.data_dir / "localize" / self.name
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the set can be read on this machine."""
+        return self.kind != "folder" or self.path.exists()
+
+    def missing(self) -> MissingDataError:
+        """Return the error that says where the set was looked for and how to get it."""
+        return MissingDataError(
+            f"{self.name} is not in {self.path}; name the folder that holds localize/{self.name} "
+            f"with --data or FAULTSIGHT_DATA. To get it: {self.source.obtain}"
+        )
+
+
+class CaseDataset(Dataset):
+    """A dataset of labelled cases."""
+
+    @abstractmethod
+    def case_names(self) -> list[str]:
+        """Return the names of all cases, in a fixed order; reads no cube.
+
+        Raises
+        ------
+        MissingDataError
+            If the set is not on this machine; names the folder looked in and how to get the set.
+        """
+
+    @abstractmethod
+    def read(self, name: str) -> LabelledCase:
+        """Read one case.
+
+        Raises
+        ------
+        MissingDataError
+            If the set is not on this machine.
+        InputError
+            If there is no such case or its files cannot be used; names the file.
+        """
+
+    def cases(self, limit: int | None = None) -> Iterator[LabelledCase]:
+        """Yield the cases one by one, each read when its turn comes.
+
+        Parameters
+        ----------
+        limit : int, optional
+            At most so many, spread evenly over the set, since sets are often sorted by kind.
+        """
+        for name in spread(self.case_names(), limit):
+            yield self.read(name)
+
+
+class StreamDataset(Dataset):
+    """A dataset without labels: leaf tables one after another.
+
+    Attributes
+    ----------
+    interval_s : int
+        Seconds from one tick to the next.
+    """
+
+    interval_s: ClassVar[int]
+    measures: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def ticks(self) -> Iterator[LeafTick]:
+        """Yield the ticks in time order.
+
+        Raises
+        ------
+        MissingDataError
+            If the set is not on this machine.
+        """
+
+
+def data_folder(explicit: Path | str | None = None) -> Path:
+    """Return the folder that holds ``localize/<set>``.
+
+    The explicit one if given, else the environment's ``FAULTSIGHT_DATA``, else
+    ``faultsight/data`` in the user's cache folder.
+
+    Examples
+    --------
+    >>> data_folder("/srv/sets").name
+    'sets'
+    """
+    named = explicit or os.environ.get("FAULTSIGHT_DATA")
+    if named:
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "faultsight" / "data"
+
+
+def spread(names: Sequence[str], limit: int | None) -> list[str]:
+    """Return at most `limit` of the names, evenly spread.
+
+    Examples
+    --------
+    >>> spread(["a", "b", "c", "d"], 2)
+    ['a', 'c']
+    """
+    if limit is None or limit >= len(names):
+        return list(names)
+    return [names[i * len(names) // limit] for i in range(limit)]

@@ -1,0 +1,1 @@
+"""The methods that ours are compared with, one file each; the file name is the method's name."""

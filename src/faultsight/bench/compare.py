@@ -41,15 +41,16 @@ def compare(before: BenchResult, after: BenchResult) -> list[Row]:
     old, new = _by_key(before.rows), _by_key(after.rows)
     rows: list[Row] = []
     for key in dict.fromkeys([*old, *new]):
+        texts: Row = dict(key)
         if key not in old or key not in new:
-            rows.append(dict(key) | {"only_in": "before" if key in old else "after"})
+            rows.append(texts | {"only_in": "before" if key in old else "after"})
             continue
         for figure, value in old[key].items():
             other = new[key].get(figure)
             if _is_number(value) and _is_number(other):
                 first, second = float(value or 0), float(other or 0)
                 rows.append(
-                    dict(key)
+                    texts
                     | {
                         "figure": figure,
                         "before": first,

@@ -16,7 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich import box
 from rich.console import Console
+from rich.measure import Measurement
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -43,6 +46,11 @@ Row = dict[str, str | int | float | bool | None]
 """One flat row of a result."""
 
 _PACKAGES = ("faultsight", "numpy", "scipy", "numba", "polars", "narwhals")
+
+
+# A table of more columns holds figures, and its names are short enough to stand unbroken.
+_FEW_COLUMNS = 6
+_WIDEST = 1000
 
 
 def _silent(_message: str) -> None:
@@ -270,15 +278,24 @@ def print_rows(
 ) -> None:
     """Print flat rows as a table: the columns named, or all in the order they first appear."""
     columns = columns or list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         texts = all(isinstance(row.get(column), str | None) for row in rows)
         table.add_column(
-            Text(column.replace("_", " ")), justify="left" if texts else "right", overflow="fold"
+            Text(column.replace("_", " ")),
+            justify="left" if texts else "right",
+            no_wrap=texts and len(columns) > _FEW_COLUMNS,
         )
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column))) for column in columns))
-    console.print(table)
+    # Figures that do not fit a narrow screen had better run over its edge than be left out.
+    width = console.width
+    if len(columns) > _FEW_COLUMNS:
+        wide = console.options.update(max_width=_WIDEST)
+        width = max(width, Measurement.get(console, wide, table).maximum)
+    options = console.options.update(width=width, max_width=width)
+    for line in console.render_lines(table, options, pad=False):
+        console.print(Segments([*line, Segment.line()]), end="", crop=False, no_wrap=True)
 
 
 def _shown(value: str | float | bool | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Option
@@ -13,6 +14,8 @@ from faultsight.core.files import write_atomic
 __all__ = ["STDOUT", "JsonCommand", "JsonTarget", "write_json"]
 
 STDOUT = "-"
+
+_INPUTS = (".csv", ".parquet")
 
 JsonTarget = Annotated[
     str | None,
@@ -28,7 +31,8 @@ JsonTarget = Annotated[
 class JsonCommand(TyperCommand):
     """A command whose ``--json`` may stand without a value.
 
-    Use it as ``@app.command(cls=JsonCommand)``.
+    Use it as ``@app.command(cls=JsonCommand)``. A table or a folder that follows is an input, never
+    the file to write: ``faultsight localize --json case.csv`` must not destroy the case.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -36,9 +40,16 @@ class JsonCommand(TyperCommand):
         told = []
         for position, arg in enumerate(args):
             following = args[position + 1] if position + 1 < len(args) else "--"
-            bare = arg == "--json" and following != STDOUT and following.startswith("-")
+            bare = arg == "--json" and not _is_target(following)
             told.append(f"--json={STDOUT}" if bare else arg)
         return super().parse_args(ctx, told)
+
+
+def _is_target(arg: str) -> bool:
+    if arg == STDOUT:
+        return True
+    path = Path(arg)
+    return not (arg.startswith("-") or path.suffix.lower() in _INPUTS or path.is_dir())
 
 
 def write_json(text: str, target: str) -> None:

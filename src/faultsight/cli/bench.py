@@ -31,6 +31,7 @@ def list_scenarios(json_target: JsonTarget = None) -> None:
 @app.command(cls=JsonCommand)
 def run(
     scenario: Annotated[str, Argument(metavar="ID", help="Such as localize/accuracy.")],
+    *,
     data: Annotated[
         Path | None,
         Option(help="Folder that holds localize/<set>; default: FAULTSIGHT_DATA, or the cache."),

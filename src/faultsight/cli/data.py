@@ -33,7 +33,7 @@ def list_datasets(data: DataDir = None, json_target: JsonTarget = None) -> None:
             {
                 "name": dataset.name,
                 "kind": dataset.kind,
-                "present": "yes" if dataset.is_present else "no",
+                "present": dataset.is_present,
                 "description": dataset.description,
                 "licence": dataset.source.licence,
             }

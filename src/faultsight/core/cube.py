@@ -7,6 +7,7 @@ on integer codes and never touches strings again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -279,7 +280,7 @@ class KpiCube:
                 raise SettingError(f"the cube has no attribute {attribute!r}")
             column = self.attributes.index(attribute)
             names = self.elements[column]
-            code = int(np.searchsorted(np.array(names, dtype=object), element)) if names else 0
+            code = bisect_left(names, element)
             if code == len(names) or names[code] != element:
                 return np.zeros(0, dtype=np.intp)
             masks.append(self.codes[:, column] == code)

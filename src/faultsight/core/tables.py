@@ -14,8 +14,15 @@ __all__ = ["TABLE_SUFFIXES", "as_polars", "read_table"]
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-def read_table(path: Path | str) -> pl.DataFrame:
+def read_table(path: Path | str, *, as_text: bool = False) -> pl.DataFrame:
     """Read a CSV or Parquet file.
+
+    Parameters
+    ----------
+    path : path
+        The file; its suffix tells the kind.
+    as_text : bool
+        Read every column of a CSV as it is written, so that a name such as 007 stays a name.
 
     Raises
     ------
@@ -30,7 +37,7 @@ def read_table(path: Path | str) -> pl.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema_length=None)
+        return pl.read_csv(path, infer_schema=not as_text, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"cannot be read as a table: {reason}", source=str(path)) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,25 +73,36 @@ class CodeTable:
                 return False
         return True
 
-    def keys(self, attributes: Sequence[int]) -> NDArray[np.intp]:
-        """Return the position of each leaf in the array over all combinations of attributes."""
-        keys = np.empty(self.n_leaves, dtype=np.intp)
-        for start, block in self.key_blocks(attributes):
-            keys[start : start + len(block)] = block
+    def keys(
+        self, attributes: Sequence[int], leaves: NDArray[np.integer] | None = None
+    ) -> NDArray[np.intp]:
+        """Return the place of leaves (all, unless given) among all combinations of attributes."""
+        n = self.n_leaves if leaves is None else len(leaves)
+        keys = np.empty(n, dtype=np.intp)
+        for start in range(0, n, BLOCK):
+            block = slice(start, start + BLOCK)
+            picked = block if leaves is None else leaves[block]
+            keys[block] = self.horner(attributes, {a: self.columns[a][picked] for a in attributes})
         return keys
 
-    def key_blocks(self, attributes: Sequence[int]) -> Iterator[tuple[int, NDArray[np.intp]]]:
-        """Yield the keys of some leaves at a time: where they start, and a buffer that is reused."""
-        buffer = np.empty(min(BLOCK, self.n_leaves), dtype=np.intp)
+    def horner(
+        self, attributes: Sequence[int], codes: Mapping[int, NDArray[np.unsignedinteger]]
+    ) -> NDArray[np.intp]:
+        """Return the place among all combinations of attributes, from the codes of each of them."""
         head, *tail = attributes
-        for start in range(0, self.n_leaves, BLOCK):
-            stop = min(start + BLOCK, self.n_leaves)
-            keys = buffer[: stop - start]
-            keys[...] = self.columns[head][start:stop]
-            for a in tail:
-                keys *= self.cardinalities[a]
-                keys += self.columns[a][start:stop]
-            yield start, keys
+        keys = codes[head].astype(np.intp)
+        for a in tail:
+            keys *= self.cardinalities[a]
+            keys += codes[a]
+        return keys
+
+    def order(self, attribute: int) -> NDArray[np.integer] | None:
+        """Return the order that sorts the leaves by an attribute; None if they are so already."""
+        column = self.columns[attribute]
+        if (column[1:] >= column[:-1]).all():
+            return None
+        order = np.argsort(column, kind="stable")
+        return order.astype(np.int32) if self.n_leaves <= np.iinfo(np.int32).max else order
 
     def distinct(
         self, attributes: Sequence[int], leaves: NDArray[np.integer] | None
@@ -144,9 +155,7 @@ class CodeTable:
                 self.columns[a][start : start + len(rows)] = block
 
 
-def group(
-    keys: NDArray[np.int64], bound: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def group(keys: NDArray[np.int64], bound: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the rank of each key among the distinct keys, and where each first occurs.
 
     Every key is at least 0 and less than `bound`.

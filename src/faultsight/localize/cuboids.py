@@ -263,5 +263,7 @@ class Cuboids:
     def _column(self, column: ArrayLike) -> NDArray[np.float64]:
         values = np.ascontiguousarray(column, dtype=np.float64)
         if values.shape != (self.n_leaves,):
-            raise InputError(f"a column of shape {values.shape} does not fit {self.n_leaves} leaves")
+            raise InputError(
+                f"a column of shape {values.shape} does not fit {self.n_leaves} leaves"
+            )
         return values

@@ -103,9 +103,7 @@ class History:
             Curve(
                 times,
                 kpi.value(*sums[:, place, shown.start :]),
-                np.where(
-                    np.isfinite(expected[0, place]), kpi.value(*expected[:, place]), np.nan
-                ),
+                np.where(np.isfinite(expected[0, place]), kpi.value(*expected[:, place]), np.nan),
             )
             for place in range(len(insides))
         )
@@ -281,7 +279,8 @@ def _column_seconds(column: pl.Series, source: str | None) -> Times:
     if column.dtype.is_integer():
         return column.to_numpy().astype(np.int64)
     if column.dtype.is_float() and column.is_finite().all():
-        return np.floor(column.to_numpy()).astype(np.int64)
+        floored: Times = np.floor(column.to_numpy()).astype(np.int64)
+        return floored
     if column.dtype in (pl.String, pl.Categorical):
         texts = column.cast(pl.String)
         distinct = texts.unique().sort().to_list()
@@ -289,10 +288,8 @@ def _column_seconds(column: pl.Series, source: str | None) -> Times:
             known = {text: seconds_of(text) for text in distinct}
         except InputError as error:
             raise InputError(error.problem, source=source, column=column.name) from error
-        return texts.replace_strict(known, return_dtype=pl.Int64).to_numpy()
-    raise InputError(
-        f"of type {column.dtype}, which is no time", source=source, column=column.name
-    )
+        return np.array([known[text] for text in texts.to_list()], dtype=np.int64)
+    raise InputError(f"of type {column.dtype}, which is no time", source=source, column=column.name)
 
 
 def _fresh_name(taken: Sequence[str]) -> str:

@@ -202,7 +202,8 @@ def f1_interval(counts: Sequence[Counts], *, seed: int = 0) -> tuple[float, floa
     def micro_f1(means: Array) -> Array:
         tp, fp, fn = means.T
         whole = 2 * tp + fp + fn
-        return np.divide(2 * tp, whole, out=np.ones(len(tp)), where=whole > 0)
+        f1: Array = np.divide(2 * tp, whole, out=np.ones(len(tp)), where=whole > 0)
+        return f1
 
     table = np.array([[c.tp, c.fp, c.fn] for c in counts], dtype=np.float64)
     return bootstrap_interval(table, micro_f1, seed=seed)

@@ -10,7 +10,9 @@ from faultsight.core.kpi import Kpi
 from faultsight.localize.contract import Localization, RootPattern
 from faultsight.localize.leaves import Leaves
 
-__all__ = ["headline", "kpi_value", "number", "percent", "place", "printable"]
+__all__ = ["MINUS", "headline", "kpi_value", "number", "percent", "place", "printable"]
+
+MINUS = "\N{MINUS SIGN}"
 
 # Controls can steer a terminal, format characters can turn the reading direction of what follows.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -42,14 +44,14 @@ def number(value: float) -> str:
 
     Examples
     --------
-    >>> [number(v) for v in (0, 0.123456, 7.25, 1234.5, 123456, 1_234_567, -2.5e9, 3.2e-7)]
-    ['0', '0.123', '7.25', '1,234', '123 k', '1.23 M', '−2.50 G', '3.2e−07']
+    >>> [number(v) for v in (0, 0.123456, 7.25, 1234.5, 123456, 1_234_567, 2.5e9)]
+    ['0', '0.123', '7.25', '1,234', '123 k', '1.23 M', '2.50 G']
     """
     size = abs(value)
     if size < 1e-12:
         return "0"
     if size < 1e-4:
-        text = f"{size:.2g}".replace("-", "−")
+        text = f"{size:.2g}".replace("-", MINUS)
     elif size < 1000:
         text = f"{size:.3g}" if size < 999.5 else "1,000"
     elif size < 99_999.5:
@@ -58,7 +60,7 @@ def number(value: float) -> str:
         step = min(int(math.log10(size * 1.000001) // 3), 6)
         text = f"{size / 1000**step:.3g}" if step == 1 else f"{size / 1000**step:.2f}"
         text += " " + "kMGTPE"[step - 1]
-    return f"−{text}" if value < 0 else text
+    return f"{MINUS}{text}" if value < 0 else text
 
 
 def percent(share: float) -> str:
@@ -66,16 +68,16 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> [percent(v) for v in (0, 0.0004, 0.051, 0.937, 1.0, 12.5, -0.2)]
-    ['0 %', '<0.1 %', '5.1 %', '93.7 %', '100 %', '1,250 %', '−20 %']
+    >>> [percent(v) for v in (0, 0.0004, 0.051, 0.937, 1.0, 12.5)]
+    ['0 %', '<0.1 %', '5.1 %', '93.7 %', '100 %', '1,250 %']
     """
     size = abs(share) * 100
     if size == 0:
         return "0 %"
     if size < 0.1:
         return "<0.1 %"
-    text = f"{size:,.0f}" if size >= 1000 else f"{size:.1f}".removesuffix(".0")
-    return f"{'−' if share < 0 else ''}{text} %"
+    text = f"{size:,.0f}" if size >= 100 else f"{size:.1f}".removesuffix(".0")
+    return f"{MINUS if share < 0 else ''}{text} %"
 
 
 def kpi_value(kpi: Kpi, value: float) -> str:
@@ -111,5 +113,11 @@ def headline(cube: KpiCube, answer: Localization) -> str:
     more = len(answer.patterns) - 1
     others = f" (and {more} more)" if more else ""
     verb = {"rise": "rose", "drop": "dropped", "none": "moved both ways"}[top.direction]
-    share = f", {percent(top.impact)} of the overall deviation" if top.impact else ""
+    share = ""
+    if top.impact > 1:
+        share = ", by more than the whole deviates"
+    elif top.impact > 0:
+        share = f", {percent(top.impact)} of the overall deviation"
+    elif top.impact < 0:
+        share = ", against the deviation of the whole"
     return f"{first} Most likely root{others}: {place(top)}, which {verb}{share}."

@@ -13,12 +13,13 @@ import numpy as np
 from scipy.stats import rankdata
 
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
+from faultsight.bench.labelled import labelled_datasets
 from faultsight.core.combination import AttributeCombination
 from faultsight.core.cube import KpiCube
-from faultsight.core.errors import FaultSightError, MissingDataError, SettingError
+from faultsight.core.errors import FaultSightError
 from faultsight.localize import LOCALIZERS
 from faultsight.localize.contract import Localization, Localizer
-from faultsight.localize.data import DATASETS, CaseDataset, LabelledCase, open_dataset
+from faultsight.localize.data import LabelledCase
 from faultsight.localize.metrics import (
     Counts,
     bootstrap_interval,
@@ -57,7 +58,7 @@ class LocalizeAccuracy(Scenario):
         methods = _methods(context)
         notes = [f"each method may spend {context.seconds:g} s on a dataset"]
         rows: list[Row] = []
-        for dataset in _datasets(context, notes):
+        for dataset in labelled_datasets(context, notes):
             limit = context.cases
             context.progress(f"{dataset.name}: {dataset.description}")
             tallies = [_Tally(method) for method in methods]
@@ -198,34 +199,6 @@ class _Tally:
             "memory_mb": self.memory_mb,
             "errors": self.errors,
         }
-
-
-def _datasets(context: Context, notes: list[str]) -> Iterator[CaseDataset]:
-    """Yield the labelled sets that can be read, naming those that cannot."""
-    found = []
-    for name in context.datasets or DATASETS.names():
-        dataset = open_dataset(
-            name, context.data_dir, seed=context.seed, n_cases=context.cases or 100
-        )
-        if not isinstance(dataset, CaseDataset):
-            if context.datasets:
-                raise SettingError(f"{dataset.name} is a stream without labelled cases")
-            continue
-        if not context.datasets and dataset.kind != "folder":
-            continue
-        if dataset.is_present:
-            found.append(dataset)
-        elif context.datasets:
-            raise dataset.missing()
-        else:
-            notes.append(f"left out: {dataset.missing()}")
-            context.progress(notes[-1])
-    if not found:
-        raise MissingDataError(
-            "none of the labelled datasets is on this machine; name their folder with --data, or "
-            "name simulated ones with --datasets, such as sim_riskloc_S"
-        )
-    yield from found
 
 
 def _methods(context: Context) -> list[_Method]:

@@ -20,6 +20,7 @@ import polars as pl
 from faultsight.core.combination import AttributeCombination
 from faultsight.core.cube import KpiCube
 from faultsight.core.errors import MissingDataError
+from faultsight.core.kpi import Kpi
 
 __all__ = ["CaseDataset", "Dataset", "LabelledCase", "LeafTick", "Source", "StreamDataset",
            "data_folder"]  # fmt: skip
@@ -76,10 +77,13 @@ class LeafTick:
         Start of the tick, UTC; a tick lasts to the next, half-open.
     table : polars.DataFrame
         One row a leaf that was seen: attribute columns, then one column for each measure.
+    truth : frozenset of AttributeCombination
+        Roots of the faults that are active, where that is known.
     """
 
     time: datetime
     table: pl.DataFrame
+    truth: frozenset[AttributeCombination] = frozenset()
 
 
 class Dataset(ABC):
@@ -164,16 +168,21 @@ class CaseDataset(Dataset):
 
 
 class StreamDataset(Dataset):
-    """A dataset without labels: leaf tables one after another.
+    """Leaf tables one after another.
 
     Attributes
     ----------
     interval_s : int
         Seconds from one tick to the next.
+    measures : tuple of str
+        The value columns of a tick's table; all others are attributes.
+    kpis : tuple of Kpi
+        What is watched; the measures if empty.
     """
 
     interval_s: ClassVar[int]
     measures: ClassVar[tuple[str, ...]]
+    kpis: ClassVar[tuple[Kpi, ...]] = ()
 
     @abstractmethod
     def ticks(self) -> Iterator[LeafTick]:

@@ -37,7 +37,7 @@ class InjectionFolder(CaseDataset):
         """Table and label of each case by name, in the order of the names."""
         labels = {}
         for info in sorted(self.path.rglob(INFO)):
-            table = read_table(info)
+            table = read_table(info, as_text=True)
             for column in ("timestamp", "set"):
                 if column not in table.columns:
                     raise MissingColumnError(column, table.columns, source=str(info))
@@ -62,7 +62,7 @@ class InjectionFolder(CaseDataset):
         if name not in self._labels:
             raise InputError(f"no case {name!r}", source=str(self.path))
         path, label = self._labels[name]
-        table = read_table(path)
+        table = read_table(path, as_text=True)
         cube = KpiCube.from_frame(
             table,
             attributes=[c for c in table.columns if c not in ("real", "predict")],

@@ -20,6 +20,7 @@ from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.kpi import Kpi
 from faultsight.core.tables import TABLE_SUFFIXES, read_table
 from faultsight.localize.data._contract import CaseDataset, LabelledCase
+from faultsight.localize.history import History, cube_from_history
 
 LABELS = "anomaly.yaml"
 
@@ -75,6 +76,28 @@ class RobustSpotFolder(CaseDataset):
                 f"{LABELS} gives no usable timestamp and cause", source=str(path)
             ) from error
         return LabelledCase(name, _cube(path, alarm, f"{self.name}/{name}"), truth)
+
+    def history(self, name: str) -> History:
+        """Return one case with its minutes up to the alarm; the cube is that of `read`.
+
+        Raises
+        ------
+        MissingDataError, InputError
+            As `read`.
+        """
+        self.case_names()
+        if name not in self._labels:
+            raise InputError(f"no case {name!r}", source=str(self.path))
+        path, label = self._labels[name]
+        return cube_from_history(
+            read_table(path),
+            time="min",
+            measures=("value", "cnt"),
+            at=str(label.get("timestamp")),
+            kpis=[Kpi.ratio("stall_ratio", "value", "cnt")],
+            duplicates="sum",
+            name=f"{self.name}/{name}",
+        )
 
 
 def _cube(path: Path, alarm: int, name: str) -> KpiCube:

@@ -43,8 +43,8 @@ class HoltWinters(Forecaster):
 
     Parameters
     ----------
-    **settings
-        Fields of `HoltWintersConfig`.
+    config : HoltWintersConfig, optional
+        Settings.
 
     Raises
     ------
@@ -63,12 +63,13 @@ class HoltWinters(Forecaster):
     --------
     >>> times = np.arange(12) * 3600
     >>> history = np.tile([[10.0, 20.0, 60.0]], 4)
-    >>> HoltWinters(season_s=10_800).forecast(history, times, 12 * 3600).round(6).tolist()
+    >>> three_hours = HoltWinters(config=HoltWintersConfig(season_s=10_800))
+    >>> three_hours.forecast(history, times, 12 * 3600).round(6).tolist()
     [10.0]
     """
 
-    def __init__(self, *, season_s: int = HoltWintersConfig.season_s) -> None:
-        self.config = HoltWintersConfig(season_s=season_s)
+    def __init__(self, *, config: HoltWintersConfig | None = None) -> None:
+        self.config = config or HoltWintersConfig()
 
     def _forecast(self, history: Array, times: NDArray[np.int64], at: int) -> Array:
         step = int(times[1] - times[0]) if len(times) > 1 else 0

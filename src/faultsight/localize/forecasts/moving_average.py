@@ -40,20 +40,21 @@ class MovingAverage(Forecaster):
 
     Parameters
     ----------
-    **settings
-        Fields of `MovingAverageConfig`.
+    config : MovingAverageConfig, optional
+        Settings.
 
     Examples
     --------
     >>> history = np.array([[1.0, 2.0, 6.0], [np.nan, 4.0, 8.0]])
     >>> MovingAverage().forecast(history, np.array([0, 60, 120]), 180).tolist()
     [3.0, 6.0]
-    >>> MovingAverage(window=2).forecast(history, np.array([0, 60, 120]), 180).tolist()
+    >>> last_two = MovingAverage(config=MovingAverageConfig(window=2))
+    >>> last_two.forecast(history, np.array([0, 60, 120]), 180).tolist()
     [4.0, 6.0]
     """
 
-    def __init__(self, *, window: int = MovingAverageConfig.window) -> None:
-        self.config = MovingAverageConfig(window=window)
+    def __init__(self, *, config: MovingAverageConfig | None = None) -> None:
+        self.config = config or MovingAverageConfig()
 
     def _forecast(
         self,
@@ -65,4 +66,7 @@ class MovingAverage(Forecaster):
         known = np.isfinite(recent)
         counted = known.sum(axis=1)
         total = np.where(known, recent, 0.0).sum(axis=1)
-        return np.divide(total, counted, out=np.zeros(len(recent)), where=counted > 0)
+        mean: NDArray[np.float64] = np.divide(
+            total, counted, out=np.zeros(len(recent)), where=counted > 0
+        )
+        return mean

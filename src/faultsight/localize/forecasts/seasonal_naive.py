@@ -42,8 +42,8 @@ class SeasonalNaive(Forecaster):
 
     Parameters
     ----------
-    **settings
-        Fields of `SeasonalNaiveConfig`.
+    config : SeasonalNaiveConfig, optional
+        Settings.
 
     Raises
     ------
@@ -54,19 +54,16 @@ class SeasonalNaive(Forecaster):
     --------
     >>> times = np.arange(6) * 3600
     >>> history = np.array([[1.0, 2.0, 3.0, 5.0, 6.0, 7.0]])
-    >>> SeasonalNaive(season_s=10_800).forecast(history, times, 6 * 3600).tolist()
+    >>> config = SeasonalNaiveConfig(season_s=10_800)
+    >>> SeasonalNaive(config=config).forecast(history, times, 6 * 3600).tolist()
     [5.0]
-    >>> SeasonalNaive(season_s=10_800, seasons=2).forecast(history, times, 6 * 3600).tolist()
+    >>> config = SeasonalNaiveConfig(season_s=10_800, seasons=2)
+    >>> SeasonalNaive(config=config).forecast(history, times, 6 * 3600).tolist()
     [3.0]
     """
 
-    def __init__(
-        self,
-        *,
-        season_s: int = SeasonalNaiveConfig.season_s,
-        seasons: int = SeasonalNaiveConfig.seasons,
-    ) -> None:
-        self.config = SeasonalNaiveConfig(season_s=season_s, seasons=seasons)
+    def __init__(self, *, config: SeasonalNaiveConfig | None = None) -> None:
+        self.config = config or SeasonalNaiveConfig()
 
     def _forecast(
         self, history: NDArray[np.float64], times: NDArray[np.int64], at: int
@@ -81,4 +78,7 @@ class SeasonalNaive(Forecaster):
         known = np.isfinite(seen)
         counted = known.sum(axis=1)
         total = np.where(known, seen, 0.0).sum(axis=1)
-        return np.divide(total, counted, out=np.zeros(len(seen)), where=counted > 0)
+        mean: NDArray[np.float64] = np.divide(
+            total, counted, out=np.zeros(len(seen)), where=counted > 0
+        )
+        return mean

@@ -13,7 +13,7 @@ comes from four cuboid sums, and the search never looks at a leaf.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, log, sqrt
+from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,8 @@ class HotSpotConfig:
     Attributes
     ----------
     steps : int
-        Most sets that the search scores in one cuboid. 100, as public implementations have it.
+        Most sets that the search scores in one cuboid, after those of one member. 100, as public
+        implementations have it.
     potential_threshold : float
         The search ends at a potential score of this. 0.95, as public implementations have it.
     exploration : float
@@ -197,28 +198,34 @@ class HotSpot(Localizer):
     ) -> _BestSet:
         """Search the sets of these cells for the best by Monte Carlo tree search."""
         config = self.config
-        order = np.argsort(-explained, kind="stable")
+        # A set of more members than steps is out of reach, so that smaller parts need no node.
+        order = np.argsort(-explained, kind="stable")[: config.steps]
         parts = explained[order].tolist()
+        price = config.layer_penalty * len(attributes)
+        root = _Node((), 0.0, None, len(parts), visits=len(parts))
+        for member, part in enumerate(parts):
+            child = _Node((member,), part, root, member + 1, visits=1, best=_potential(part))
+            root.children.append(child)
+        best = root.children[0]
+        root.best = best.best
+        best_rank = best.best - price - config.size_penalty
         # The same draws for each cuboid: neither names nor order of attributes change the answer.
         stream = random_stream(config.seed, "hotspot")
-        root = _Node((), 0.0, None, 0)
-        best, best_rank = root, -inf
         for _ in range(config.steps):
+            if root.best >= config.potential_threshold:
+                break
             node = _grow(root, parts, stream, config.exploration)
             if node is None:
                 break
-            potential = _potential(node.explained)
-            rank = potential - config.size_penalty * len(node.members)
-            rank -= config.layer_penalty * len(attributes)
+            node.best = _potential(node.explained)
+            rank = node.best - price - config.size_penalty * len(node.members)
             if rank > best_rank:
                 best, best_rank = node, rank
             climb: _Node | None = node
             while climb is not None:
                 climb.visits += 1
-                climb.best = max(climb.best, potential)
+                climb.best = max(climb.best, node.best)
                 climb = climb.parent
-            if potential >= config.potential_threshold:
-                break
         members = order[list(best.members)]
         return _BestSet(attributes, cells[members], explained[members], round(best_rank, 12))
 
@@ -236,7 +243,9 @@ def _explained(sums: Array) -> Array:
 
 def _potential(explained: float) -> float:
     """Return the potential score of a set that explains a share of the squared distance."""
-    return 1.0 - sqrt(max(1.0 - explained, 0.0))
+    left = 1.0 - explained
+    # The root of a rounding error would be far from nothing.
+    return 1.0 - sqrt(left) if left > 1e-12 else 1.0
 
 
 def _below_best(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import rel_entr, xlogy
 from scipy.stats import chi2
 
+from faultsight.core.combination import AttributeCombination
 from faultsight.core.errors import SettingError
 from faultsight.localize.contract import Answer, Candidate, Finding, LayerTrace, Localizer
 from faultsight.localize.cuboids import Cuboids
@@ -44,7 +45,7 @@ class IDiceConfig:
         A combination changed if two counts so far apart have at most this chance under one rate.
         0.01, a customary level.
     k : int
-        How many combinations are reported. 5: most faults have fewer roots.
+        How many combinations are reported. 3: most faults have no more roots.
 
     Raises
     ------
@@ -54,7 +55,7 @@ class IDiceConfig:
 
     min_share: float = 0.01
     significance: float = 0.01
-    k: int = 5
+    k: int = 3
 
     def __post_init__(self) -> None:
         for name in ("min_share", "significance"):
@@ -118,7 +119,7 @@ class IDice(Localizer):
         power = {a: isolation_power(s, total) for a, s in sums.items()}
         beaten = _beaten(cuboids, power, float(isolation_power(total[:, None], total)[0]))
         limit = chi2.isf(self.config.significance, df=1)
-        kept: list[tuple[Finding, str]] = []
+        kept: list[tuple[AttributeCombination, Finding]] = []
         trace: list[LayerTrace] = []
         for layer in range(1, len(leaves.cardinalities) + 1):
             visited = [a for a in cuboids.attribute_sets if len(a) == layer]
@@ -135,7 +136,7 @@ class IDice(Localizer):
                     codes = cuboids.elements_of_cell(attributes, int(cell))
                     elements = dict(zip(attributes, map(int, codes), strict=True))
                     finding = _finding(elements, x_after[cell], x_before[cell], total)
-                    kept.append((finding, self.name_of(leaves, elements)))
+                    kept.append((leaves.cube.combination(elements), finding))
             trace.append(
                 LayerTrace(
                     title=f"layer {layer}",
@@ -144,12 +145,12 @@ class IDice(Localizer):
                     note=f"{n_large} have enough impact, {n_changed} of them changed",
                 )
             )
-        kept.sort(key=lambda pair: (-round(pair[0].score, 12), len(pair[0].elements), pair[1]))
+        kept.sort(key=lambda pair: (-round(pair[1].score, 12), pair[0]))
         return Answer(
-            findings=[finding for finding, _ in kept[: self.config.k]],
+            findings=[finding for _, finding in kept[: self.config.k]],
             dropped=[
                 Candidate(f.elements, f.score, f"not among the {self.config.k} highest scores")
-                for f, _ in kept[self.config.k :][:10]
+                for _, f in kept[self.config.k :][:10]
             ],
             abstained="no combination of enough impact changed and sets the change apart",
             trace=trace,

@@ -14,11 +14,14 @@ RAPMiner, DSN 2022, pages 320 to 322 (sections I, II, III, IV.A and Table II).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from faultsight.core.combination import AttributeCombination
 from faultsight.core.errors import SettingError
 from faultsight.localize.contract import Answer, Candidate, Finding, LayerTrace, Localizer
 from faultsight.localize.cuboids import Cuboids
@@ -44,9 +47,10 @@ class RAPMinerConfig:
         direction. 0.2: above the forecast noise of most traffic, below most faults; the right
         value depends on the data, which is the method's main weakness.
     t_cp : float
-        Attributes with a classification power below this are deleted. 0.01: on the Squeeze data
-        without added noise 0 is worse (.47 against .79 F1), on the CDN schema 0 is better
-        (.90 against .85).
+        Attributes with a classification power below this are deleted. 0.01: deletes most
+        attributes that no root fixes. What is best depends on the data: on the Squeeze cases F1 is
+        .53, .72, .88 and .81 at 0, .01, .05 and .1, and with noise in the forecasts most attributes
+        of true roots fall below it too.
     t_conf : float
         A combination is anomalous if more than this share of its leaves is. 0.8: most of the
         leaves, with room for a few that rounding hides.
@@ -80,11 +84,11 @@ class RAPMinerConfig:
 
 @dataclass(frozen=True)
 class _Attributes:
-    """What classification power decided: attribute positions, the most telling first."""
+    """What classification power decided: which attributes are kept, and in which order."""
 
     kept: tuple[int, ...]
     ranks: tuple[int, ...]
-    remarks: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...]
 
 
 class RAPMiner(Localizer):
@@ -165,14 +169,14 @@ class RAPMiner(Localizer):
         )
         return self._answer(leaves, attributes, layers)
 
-    def _attributes(self, leaves: Leaves, is_anomalous: np.ndarray) -> _Attributes:
+    def _attributes(self, leaves: Leaves, is_anomalous: NDArray[np.bool_]) -> _Attributes:
         """Delete the attributes of too little classification power and order the rest by it."""
         power = classification_power(
             leaves.codes, leaves.cardinalities, leaves.is_active, is_anomalous
         )
         names = leaves.cube.attributes
         order = sorted(range(len(names)), key=lambda a: (-power[a], names[a]))
-        kept = order
+        kept = list(order)
         remarks: tuple[str, ...] = ()
         if self.config.delete_redundant_attributes:
             kept = [a for a in order if power[a] >= self.config.t_cp]
@@ -182,6 +186,8 @@ class RAPMiner(Localizer):
                 for a in order
                 if a not in kept
             )
+        # In the cube's order, in which a full table rolls up fastest; the ranks keep the turns.
+        kept.sort()
         distinct = sorted({-power[a] for a in kept})
         return _Attributes(tuple(kept), tuple(distinct.index(-power[a]) for a in kept), remarks)
 
@@ -189,67 +195,73 @@ class RAPMiner(Localizer):
         self, leaves: Leaves, attributes: _Attributes, layers: list[LayerSearched]
     ) -> Answer:
         t_conf = self.config.t_conf
+        cube = leaves.cube
 
-        def elements(scored: Scored) -> dict[int, int]:
-            return {
-                attributes.kept[a]: code
-                for a, code in zip(scored.attributes, scored.codes, strict=True)
-            }
+        def ranked(found: list[Scored]) -> list[_Ranked]:
+            described = []
+            for s in found:
+                positions = (attributes.kept[a] for a in s.attributes)
+                elements = dict(zip(positions, s.codes, strict=True))
+                score = rap_score(s.confidence, s.layer)
+                described.append(_Ranked(s, elements, score, cube.combination(elements)))
+            return sorted(described, key=lambda r: (-r.score, r.combination))
 
-        def rank(scored: Scored) -> tuple[float, object]:
-            score = rap_score(scored.confidence, scored.layer)
-            return -score, leaves.cube.combination(elements(scored))
-
-        accepted = sorted((s for layer in layers for s in layer.accepted), key=rank)
-        missed = sorted((s for layer in layers for s in layer.missed), key=rank)[:_NEAREST]
-        findings = [
-            Finding(
-                elements=elements(s),
-                score=rap_score(s.confidence, s.layer),
-                confidence=s.confidence,
-                reason=f"{s.anomalous} of {s.leaves} leaves are anomalous, more than {t_conf:g} "
-                "of them, and no combination above it is anomalous",
-            )
-            for s in accepted[: self.config.k]
-        ]
-        dropped = [
-            Candidate(
-                elements(s),
-                rap_score(s.confidence, s.layer),
-                f"{s.anomalous} of {s.leaves} leaves are anomalous, not more than {t_conf:g} "
-                "of them",
-            )
-            for s in missed
-        ] + [
-            Candidate(
-                elements(s),
-                rap_score(s.confidence, s.layer),
-                f"accepted, but not among the {self.config.k} highest scores",
-            )
-            for s in accepted[len(findings) :]
-        ]
-        trace = [
-            LayerTrace(
-                title=f"layer {layer.layer}",
-                cuboids=layer.cuboids,
-                combinations=layer.combinations,
-                accepted=tuple(
-                    self.name_of(leaves, elements(s)) for s in sorted(layer.accepted, key=rank)
-                ),
-                dropped=tuple(
-                    self.name_of(leaves, elements(s)) for s in sorted(layer.missed, key=rank)
-                ),
-                note=_note(layer),
-            )
-            for layer in layers
-        ]
+        accepted = [ranked(layer.accepted) for layer in layers]
+        missed = [ranked(layer.missed)[:_NEAREST] for layer in layers]
+        best = sorted(chain(*accepted), key=lambda r: (-r.score, r.combination))
+        nearest = sorted(chain(*missed), key=lambda r: (-r.score, r.combination))[:_NEAREST]
+        reported = best[: self.config.k]
         return Answer(
-            findings=findings,
-            dropped=dropped,
+            findings=[
+                Finding(
+                    elements=r.elements,
+                    score=r.score,
+                    confidence=r.scored.confidence,
+                    reason=f"{r.counts}, more than {t_conf:g} of them, and no combination above "
+                    "it is anomalous",
+                )
+                for r in reported
+            ],
+            dropped=[
+                *(
+                    Candidate(r.elements, r.score, f"{r.counts}, not more than {t_conf:g} of them")
+                    for r in nearest
+                ),
+                *(
+                    Candidate(
+                        r.elements, r.score, f"accepted, but not among the {len(reported)} best"
+                    )
+                    for r in best[len(reported) :]
+                ),
+            ],
             abstained=f"no combination has more than {t_conf:g} of its leaves anomalous",
-            trace=trace,
+            trace=[
+                LayerTrace(
+                    title=f"layer {layer.layer}",
+                    cuboids=layer.cuboids,
+                    combinations=layer.combinations,
+                    accepted=tuple(r.combination.display(cube.attributes) for r in roots),
+                    dropped=tuple(r.combination.display(cube.attributes) for r in losers),
+                    note=_note(layer),
+                )
+                for layer, roots, losers in zip(layers, accepted, missed, strict=True)
+            ],
             remarks=attributes.remarks,
         )
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """A scored combination in the cube's own words."""
+
+    scored: Scored
+    elements: dict[int, int]
+    score: float
+    combination: AttributeCombination
+
+    @property
+    def counts(self) -> str:
+        return f"{self.scored.anomalous} of {self.scored.leaves} leaves are anomalous"
 
 
 def _note(layer: LayerSearched) -> str:

@@ -81,17 +81,22 @@ def classification_power(
     >>> classification_power(codes, (2, 2), np.ones(4, dtype=bool), anomalous).tolist()
     [1.0, 0.0]
     """
-    # One label per leaf (0 inactive, 1 normal, 2 anomalous) and one count per element and label.
+    # One label per leaf (0 inactive, 1 normal, 2 anomalous) and one count per element and label,
+    # the elements of all attributes in a row.
     label = is_active.astype(np.intp) + is_anomalous
+    counts = np.concatenate(
+        [
+            np.bincount(codes[:, attribute] * 3 + label, minlength=3 * size)
+            for attribute, size in enumerate(cardinalities)
+        ]
+    )
+    normal, anomalous = counts.reshape(-1, 3).T[1:].astype(np.float64)
     n_normal, n_anomalous = np.bincount(label, minlength=3)[1:].astype(np.float64)
     whole = float(information(np.array(n_normal), np.array(n_anomalous)))
-    power = np.zeros(len(cardinalities))
     if whole == 0.0:
-        return power
-    for attribute, size in enumerate(cardinalities):
-        counts = np.bincount(codes[:, attribute] * 3 + label, minlength=3 * size)
-        normal, anomalous = counts.reshape(size, 3).T[1:].astype(np.float64)
-        weight = (normal + anomalous) / (n_normal + n_anomalous)
-        remaining = float((weight * information(normal, anomalous)).sum())
-        power[attribute] = (whole - remaining) / whole
-    return np.clip(power.round(_DECIMALS), 0.0, 1.0)
+        return np.zeros(len(cardinalities))
+    weighted = (normal + anomalous) * information(normal, anomalous)
+    starts = np.cumsum([0, *cardinalities[:-1]])
+    remaining = np.add.reduceat(weighted, starts) / (n_normal + n_anomalous)
+    power: Array = np.clip(((whole - remaining) / whole).round(_DECIMALS), 0.0, 1.0)
+    return power

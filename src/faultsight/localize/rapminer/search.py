@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultsight.localize.cuboids import Cuboids
 
+Attributes = tuple[int, ...]
+
 __all__ = ["LayerSearched", "Scored", "search"]
 
+_MISS = 0.5
+"""A combination that reaches this share of the confidence asked for is noted as a near miss."""
 _NEAREST = 10
-"""How many of the combinations that came nearest to being accepted are kept, each layer."""
+"""How many near misses of a cuboid are noted."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Scored:
         How many active leaves it covers, and how many of them are anomalous.
     """
 
-    attributes: tuple[int, ...]
+    attributes: Attributes
     codes: tuple[int, ...]
     leaves: int
     anomalous: int
@@ -63,7 +68,7 @@ class LayerSearched:
     accepted : list of Scored
         Candidates for root anomaly patterns.
     missed : list of Scored
-        The nearest of those that cover an anomalous leaf and were not confident enough.
+        Near misses: at least half as confident as asked for.
     uncovered : int
         Anomalous leaves that no accepted combination covers, at the end of the layer.
     """
@@ -96,11 +101,11 @@ def search(
     Parameters
     ----------
     cuboids : Cuboids
-        Of the attributes that were kept, the most telling first.
+        Of the attributes that were kept.
     is_active, is_anomalous : ndarray of bool, shape (n_leaves,)
         Which leaves count, and which of them are anomalous.
     ranks : sequence of int, one for each attribute
-        Ascending ranks by classification power; equal for equal power. Cuboids of equal rank are
+        0 for the greatest classification power, equal for equal power. Cuboids of equal rank are
         searched as one, for otherwise the early stop would let the names of attributes decide.
     t_conf : float
         The confidence that a combination must exceed.
@@ -118,64 +123,87 @@ def search(
     Fig. 2 and Fig. 3. The steps are reconstructed from there and from the notation of Table II.
     """
     sums = cuboids.sums(is_active.astype(np.float64), is_anomalous.astype(np.float64))
+    leaves, anomalous = sums.flat
+    confidence = np.divide(anomalous, leaves, out=np.zeros(len(leaves)), where=leaves > 0)
     is_covered = ~is_anomalous
-    below: dict[tuple[int, ...], NDArray[np.bool_]] = {}
+    below: dict[Attributes, NDArray[np.bool_]] = {}
     layers: list[LayerSearched] = []
 
-    def turn(attributes: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-        return len(attributes), tuple(ranks[a] for a in attributes)
+    def turn(cuboid: int) -> tuple[int, tuple[int, ...]]:
+        attributes = cuboids.attribute_sets[cuboid]
+        return len(attributes), tuple(sorted(ranks[a] for a in attributes))
 
-    for (layer, _), equals in groupby(sorted(cuboids.attribute_sets, key=turn), key=turn):
+    for (layer, _), equals in groupby(sorted(range(len(cuboids)), key=turn), key=turn):
         if early_stop and is_covered.all():
             break
         if len(layers) < layer:
             layers.append(LayerSearched(layer))
-        for attributes in equals:
-            accepted = _visit(
-                cuboids, attributes, sums[attributes], below, t_conf=t_conf, found=layers[-1]
-            )
-            if accepted.any():
-                below[attributes] = accepted[cuboids.cell_of_leaves(attributes)]
+        for cuboid in equals:
+            attributes = cuboids.attribute_sets[cuboid]
+            cells = slice(cuboids.offsets[cuboid], cuboids.offsets[cuboid + 1])
+            scored = _Scores(attributes, leaves[cells], anomalous[cells], confidence[cells])
+            is_below = _below(cuboids, attributes, below)
+            is_accepted = _visit(cuboids, scored, is_below, t_conf, layers[-1])
+            if is_accepted.any():
+                below[attributes] = is_accepted[cuboids.cell_of_leaves(attributes)]
                 is_covered |= below[attributes]
         layers[-1].uncovered = int((~is_covered).sum())
     return layers
 
 
+class _Scores(NamedTuple):
+    """Of one cuboid: active leaves, anomalous leaves and confidence of every cell."""
+
+    attributes: Attributes
+    leaves: NDArray[np.float64]
+    anomalous: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+
+def _below(
+    cuboids: Cuboids, attributes: Attributes, below: Mapping[Attributes, NDArray[np.bool_]]
+) -> NDArray[np.bool_] | None:
+    """Return which cells of a cuboid lie below an accepted combination; None if none can."""
+    above = [mask for ancestors, mask in below.items() if set(ancestors) < set(attributes)]
+    if not above:
+        return None
+    # All leaves of a combination have the same ancestors, so any of them tells.
+    is_below = np.zeros(cuboids.n_cells(attributes), dtype=bool)
+    is_below[cuboids.cell_of_leaves(attributes)[np.logical_or.reduce(above)]] = True
+    return is_below
+
+
 def _visit(
     cuboids: Cuboids,
-    attributes: tuple[int, ...],
-    sums: NDArray[np.float64],
-    below: dict[tuple[int, ...], NDArray[np.bool_]],
-    *,
+    cells: _Scores,
+    is_below: NDArray[np.bool_] | None,
     t_conf: float,
     found: LayerSearched,
 ) -> NDArray[np.bool_]:
     """Search one cuboid, note what was found, and return which of its cells were accepted."""
-    leaves, anomalous = sums
-    is_open = leaves > 0
+    confidence = cells.confidence
+    n_pruned = 0
+    if is_below is not None:
+        confidence = np.where(is_below, 0.0, confidence)
+        n_pruned = int(np.count_nonzero(cells.leaves[is_below]))
     found.cuboids += 1
-    found.combinations += int(is_open.sum())
-    above = [mask for ancestors, mask in below.items() if set(ancestors) < set(attributes)]
-    if above:
-        # All leaves of a combination lie below the same ancestors, so its leaves tell whether
-        # it does.
-        is_below = np.zeros(len(leaves), dtype=bool)
-        is_below[cuboids.cell_of_leaves(attributes)[np.logical_or.reduce(above)]] = True
-        n_pruned = int((is_open & is_below).sum())
-        found.pruned += n_pruned
-        found.combinations -= n_pruned
-        is_open &= ~is_below
-    confidence = np.divide(anomalous, leaves, out=np.zeros(len(leaves)), where=is_open)
+    found.pruned += n_pruned
+    found.combinations += int(np.count_nonzero(cells.leaves)) - n_pruned
+
+    def scored(positions: NDArray[np.intp]) -> list[Scored]:
+        return [
+            Scored(
+                cells.attributes,
+                cuboids.elements_of_cell(cells.attributes, cell),
+                int(cells.leaves[cell]),
+                int(cells.anomalous[cell]),
+            )
+            for cell in positions.tolist()
+        ]
+
     is_accepted = confidence > t_conf
-
-    def scored(cell: int) -> Scored:
-        codes = tuple(int(code) for code in cuboids.elements_of_cell(attributes, cell))
-        return Scored(attributes, codes, int(leaves[cell]), int(anomalous[cell]))
-
-    found.accepted.extend(scored(int(cell)) for cell in np.flatnonzero(is_accepted))
-    misses = np.flatnonzero((confidence > 0) & ~is_accepted)
+    found.accepted += scored(np.flatnonzero(is_accepted))
+    misses = np.flatnonzero((confidence >= _MISS * t_conf) & (confidence > 0) & ~is_accepted)
     nearest = misses[np.argsort(-confidence[misses], kind="stable")[:_NEAREST]]
-    found.missed.extend(scored(int(cell)) for cell in nearest)
-    found.missed.sort(key=lambda miss: -miss.confidence)
-    del found.missed[_NEAREST:]
+    found.missed += scored(nearest)
     return is_accepted

@@ -1,6 +1,15 @@
 """How the documentation is built; warnings are errors (``make docs``)."""
 
+import sys
+from pathlib import Path
+
 from faultsight import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import generate_reference  # noqa: E402 - found by the line above
+
+generate_reference.write_all()
 
 project = "FaultSight"
 author = "The FaultSight developers"

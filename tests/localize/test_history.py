@@ -84,7 +84,7 @@ def test_row_order_changes_nothing() -> None:
         (["1970-01-01T00:00:00", "1970-01-01T00:01:00", "1970-01-01T00:02:00"], "60"),
         (["1970-01-01T01:00:00+01:00", "1970-01-01 00:01Z", "1970-01-01T00:02"], 60),
         ([datetime(1970, 1, 1, 0, m, tzinfo=UTC) for m in range(3)], "1970-01-01T00:01"),
-        ([datetime(1970, 1, 1, 0, m) for m in range(3)], datetime(1970, 1, 1, 0, 1)),  # noqa: DTZ001
+        ([datetime(1970, 1, 1, 0, m) for m in range(3)], datetime(1970, 1, 1, 0, 1)),
         ([0.0, 60.0, 120.0], 60),
     ],
 )
@@ -133,8 +133,8 @@ def test_unusable_histories_are_refused() -> None:
         cube_from_history(TABLE, time="minute", measures=["stalls", "viewers"], at=0)
     with pytest.raises(InputError, match="neither ISO 8601"):
         cube_from_history(TABLE, time="site", measures=["stalls"])
+    blank = TABLE.with_columns(minute=pl.Series([0, 0, None, 1, 1, 2, 2, 2]))
     with pytest.raises(InputError, match="row 3"):
-        blank = TABLE.with_columns(minute=pl.Series([0, 0, None, 1, 1, 2, 2, 2]))
         cube_from_history(blank, time="minute", measures=["stalls"])
     with pytest.raises(DuplicateLeafError):
         cube_from_history(pl.concat([TABLE, TABLE]), time="minute", measures=["stalls", "viewers"])

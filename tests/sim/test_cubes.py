@@ -58,8 +58,9 @@ def test_squeeze_settings_and_ripple_effect(index: int) -> None:
     relative = (actual - forecast)[normal] / forecast[normal]
     assert relative.std() == pytest.approx(0.01, rel=0.05)
     inside = faulty & ~empty
-    lost = 1 - actual[inside] / forecast[inside]
-    assert np.abs(lost[:, None] - np.array([0.4, 0.6, 0.8, 1.0])).min(axis=1).max() < 0.05
+    expected = np.round(forecast[inside, None] * np.array([0.6, 0.4, 0.2, 0.0]))
+    off = np.abs(actual[inside, None] - expected) / np.maximum(expected, 1)
+    assert off.min(axis=1).max() < 0.06
 
 
 def test_squeeze_noise_is_on_the_forecast_alone() -> None:

@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
-from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -279,12 +278,12 @@ def print_rows(
     """Print flat rows as a table: the columns named, or all in the order they first appear."""
     columns = columns or list(dict.fromkeys(key for row in rows for key in row))
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
+    for position, column in enumerate(columns):
         texts = all(isinstance(row.get(column), str | None) for row in rows)
         table.add_column(
             Text(column.replace("_", " ")),
             justify="left" if texts else "right",
-            no_wrap=texts and len(columns) > _FEW_COLUMNS,
+            no_wrap=texts and (position == 0 or len(columns) > _FEW_COLUMNS),
         )
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column))) for column in columns))
@@ -293,9 +292,7 @@ def print_rows(
     if len(columns) > _FEW_COLUMNS:
         wide = console.options.update(max_width=_WIDEST)
         width = max(width, Measurement.get(console, wide, table).maximum)
-    options = console.options.update(width=width, max_width=width)
-    for line in console.render_lines(table, options, pad=False):
-        console.print(Segments([*line, Segment.line()]), end="", crop=False, no_wrap=True)
+    Console(file=console.file, width=width, force_terminal=console.is_terminal).print(table)
 
 
 def _shown(value: str | float | bool | None) -> str:

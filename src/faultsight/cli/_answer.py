@@ -20,6 +20,8 @@ from faultsight.localize.wording import (
 
 __all__ = ["print_answer", "summary_line"]
 
+_MAX_PATTERNS = 20
+
 _ARROWS = {"rise": "▲ rise", "drop": "▼ drop", "none": "◆ both ways"}
 
 
@@ -30,8 +32,10 @@ def print_answer(console: Console, cube: KpiCube, answer: Localization) -> None:
         console.print(Text(f"  note: {printable(remark)}", style="yellow"))
     if answer.patterns:
         console.print(Text("\nroot patterns, most likely first", style="bold"))
-    for rank, pattern in enumerate(answer.patterns, start=1):
+    for rank, pattern in enumerate(answer.patterns[:_MAX_PATTERNS], start=1):
         _print_pattern(console, cube, rank, pattern)
+    if len(answer.patterns) > _MAX_PATTERNS:
+        console.print(f"    and {len(answer.patterns) - _MAX_PATTERNS:,} more; --json lists all")
     if answer.dropped:
         console.print(Text("\nthe nearest that were dropped", style="bold"))
     for lost in answer.dropped:

@@ -145,7 +145,7 @@ def _stream_moment(seed: int) -> tuple[History, frozenset[AttributeCombination]]
         measures=CDN_MEASURES,
         baseline_before=fault.start,
         kpis=CDN_KPIS,
-        forecaster=MovingAverage(config=MovingAverageConfig(window=12)),
+        forecaster=MovingAverage(config=MovingAverageConfig(window=6)),
         name=f"live CDN {seed}",
     )
     return history, frozenset({fault.root})

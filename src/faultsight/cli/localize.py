@@ -204,8 +204,11 @@ def _read(path: Path, columns: _Columns) -> tuple[KpiCube, History | None]:
             columns.actual: columns.actual
         }
         for name, column in wanted.items():
-            if name != column and column in table.columns:
-                table = table.rename({column: name})
+            if name == column or column not in table.columns:
+                continue
+            if name in table.columns:
+                raise SettingError(f"--kpi {name!r}: the table has another column of that name")
+            table = table.rename({column: name})
         history = cube_from_history(
             table,
             time=columns.time,

@@ -38,7 +38,12 @@ def read_table(path: Path | str, *, as_text: bool = False) -> pl.DataFrame:
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)
         return pl.read_csv(path, infer_schema=not as_text, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,  # what polars' Parquet reader does on some damaged files
+        OSError,
+        UnicodeDecodeError,
+    ) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"cannot be read as a table: {reason}", source=str(path)) from error
 

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultsight.core.errors import InputError
 
-__all__ = ["BLOCK", "CodeTable", "group"]
+__all__ = ["BLOCK", "CodeTable", "ElementBlock", "group"]
 
 BLOCK = 1 << 15
 """Rows taken at a time, so that what is made of them stays in the cache of a core."""
 
-_KEY_LIMIT = 1 << 62
+_LARGEST = int(np.iinfo(np.int64).max)
+
+
+@dataclass(frozen=True, slots=True)
+class ElementBlock:
+    """Successive elements of an attribute, and their leaves in the order that sorts by it.
+
+    Attributes
+    ----------
+    begin, end : int
+        The first element, and the one after the last.
+    start, stop : int
+        Where their leaves start and stop in that order.
+    """
+
+    begin: int
+    end: int
+    start: int
+    stop: int
 
 
 class CodeTable:
@@ -55,15 +74,10 @@ class CodeTable:
         """How many attributes there are."""
         return len(self.columns)
 
-    def n_products(self, attributes: Sequence[int]) -> int:
-        """Return how many combinations of elements these attributes could have."""
-        return math.prod(self.cardinalities[a] for a in attributes)
-
     @property
     def is_full(self) -> bool:
         """Whether the leaves are all combinations of elements there can be, in canonical order."""
-        n_products = self.n_products(range(self.n_attributes))
-        if not self.n_leaves or self.n_leaves != n_products:
+        if not self.n_leaves or self.n_leaves != self.n_products(range(self.n_attributes)):
             return False
         inner = self.n_leaves
         for column, cardinality in zip(self.columns, self.cardinalities, strict=True):
@@ -73,28 +87,54 @@ class CodeTable:
                 return False
         return True
 
+    def n_products(self, attributes: Sequence[int]) -> int:
+        """Return how many combinations of elements these attributes could have."""
+        return math.prod(self.cardinalities[a] for a in attributes)
+
+    def elements(self, attributes: Sequence[int], leaf: int) -> tuple[int, ...]:
+        """Return the elements of a leaf."""
+        return tuple(int(self.columns[a][leaf]) for a in attributes)
+
+    def where(self, attributes: Sequence[int], elements: Sequence[int]) -> NDArray[np.intp]:
+        """Return the leaves that have these elements, ascending."""
+        leaves = np.flatnonzero(self.columns[attributes[0]] == elements[0])
+        for a, element in zip(attributes[1:], elements[1:], strict=True):
+            leaves = leaves[self.columns[a][leaves] == element]
+        return leaves
+
+    def place(
+        self,
+        attributes: Sequence[int],
+        codes: Mapping[int, NDArray[np.integer]] | NDArray[np.intp],
+        out: NDArray[np.intp],
+    ) -> None:
+        """Write the place among all combinations of attributes, given the codes of each of them."""
+        out.fill(0)
+        for position, a in enumerate(attributes):
+            if position:
+                out *= self.cardinalities[a]
+            out += codes[a]
+
     def keys(
         self, attributes: Sequence[int], leaves: NDArray[np.integer] | None = None
     ) -> NDArray[np.intp]:
         """Return the place of leaves (all, unless given) among all combinations of attributes."""
-        n = self.n_leaves if leaves is None else len(leaves)
-        keys = np.empty(n, dtype=np.intp)
-        for start in range(0, n, BLOCK):
-            block = slice(start, start + BLOCK)
-            picked = block if leaves is None else leaves[block]
-            keys[block] = self.horner(attributes, {a: self.columns[a][picked] for a in attributes})
+        keys = np.empty(self.n_leaves if leaves is None else len(leaves), dtype=np.intp)
+        if leaves is not None:
+            self.place(attributes, {a: self.columns[a][leaves] for a in attributes}, keys)
+            return keys
+        for start, block in self.key_blocks(attributes):
+            keys[start : start + len(block)] = block
         return keys
 
-    def horner(
-        self, attributes: Sequence[int], codes: Mapping[int, NDArray[np.unsignedinteger]]
-    ) -> NDArray[np.intp]:
-        """Return the place among all combinations of attributes, from the codes of each of them."""
-        head, *tail = attributes
-        keys = codes[head].astype(np.intp)
-        for a in tail:
-            keys *= self.cardinalities[a]
-            keys += codes[a]
-        return keys
+    def key_blocks(self, attributes: Sequence[int]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Yield where some leaves start, and their keys, in a buffer that is used again."""
+        buffer = np.empty(min(BLOCK, self.n_leaves), dtype=np.intp)
+        for start in range(0, self.n_leaves, BLOCK):
+            keys = buffer[: self.n_leaves - start]
+            stop = start + len(keys)
+            self.place(attributes, {a: self.columns[a][start:stop] for a in attributes}, keys)
+            yield start, keys
 
     def order(self, attribute: int) -> NDArray[np.integer] | None:
         """Return the order that sorts the leaves by an attribute; None if they are so already."""
@@ -103,6 +143,19 @@ class CodeTable:
             return None
         order = np.argsort(column, kind="stable")
         return order.astype(np.int32) if self.n_leaves <= np.iinfo(np.int32).max else order
+
+    def element_blocks(self, attribute: int) -> list[ElementBlock]:
+        """Split the elements of an attribute into runs of about as many leaves as a block."""
+        counts = np.bincount(self.columns[attribute], minlength=self.cardinalities[attribute])
+        stops = np.cumsum(counts)
+        blocks: list[ElementBlock] = []
+        begin = start = 0
+        while begin < len(stops):
+            end = max(begin + 1, int(np.searchsorted(stops, start + BLOCK, side="right")))
+            stop = int(stops[end - 1])
+            blocks.append(ElementBlock(begin, end, start, stop))
+            begin, start = end, stop
+        return blocks
 
     def distinct(
         self, attributes: Sequence[int], leaves: NDArray[np.integer] | None
@@ -120,7 +173,7 @@ class CodeTable:
         keys = np.zeros(n, dtype=np.int64)
         bound = 1
         for a in attributes:
-            if bound * self.cardinalities[a] >= _KEY_LIMIT:
+            if bound * self.cardinalities[a] > _LARGEST:
                 keys, first = group(keys, bound)
                 bound = len(first)
             keys *= self.cardinalities[a]
@@ -128,29 +181,18 @@ class CodeTable:
             bound *= self.cardinalities[a]
         return group(keys, bound)
 
-    def elements(self, attributes: Sequence[int], leaf: int) -> tuple[int, ...]:
-        """Return the elements of a leaf."""
-        return tuple(int(self.columns[a][leaf]) for a in attributes)
-
-    def where(self, attributes: Sequence[int], elements: Sequence[int]) -> NDArray[np.intp]:
-        """Return the leaves that have these elements, ascending."""
-        (a, element), *others = zip(attributes, elements, strict=True)
-        leaves = np.flatnonzero(self.columns[a] == element)
-        for a, element in others:
-            leaves = leaves[self.columns[a][leaves] == element]
-        return leaves
-
     def _fill(self, table: NDArray[np.integer]) -> None:
         buffer = np.empty(min(BLOCK, self.n_leaves), dtype=table.dtype)
         for start in range(0, self.n_leaves, BLOCK):
             rows = table[start : start + BLOCK]
+            block = buffer[: len(rows)]
             for a, cardinality in enumerate(self.cardinalities):
-                block = buffer[: len(rows)]
                 block[...] = rows[:, a]
-                if block.min() < 0 or block.max() >= cardinality:
+                least, most = int(block.min()), int(block.max())
+                if least < 0 or most >= cardinality:
                     raise InputError(
                         f"attribute {a} has {cardinality} elements, but a leaf has the code "
-                        f"{block.min() if block.min() < 0 else block.max()}"
+                        f"{least if least < 0 else most}"
                     )
                 self.columns[a][start : start + len(rows)] = block
 
@@ -171,7 +213,7 @@ def group(keys: NDArray[np.int64], bound: int) -> tuple[NDArray[np.intp], NDArra
     order = None
     if (keys[1:] >= keys[:-1]).all():
         ordered = keys
-    elif bound.bit_length() + bits <= 63:
+    elif (bound - 1).bit_length() + bits <= 63:
         # Sorting key and position as one number is several times as fast as an argsort.
         ordered = keys << bits
         ordered |= np.arange(n)

@@ -17,9 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from faultsight.core.errors import InputError, SettingError
 from faultsight.localize.codes import CodeTable
-from faultsight.localize.rollup import Attributes, Cuboid, Plan
+from faultsight.localize.passes import Attributes, Cuboid
+from faultsight.localize.rollup import Plan
 
 __all__ = ["Cells", "Cuboids"]
+
+# Taking a leaf out of a cell costs this much of adding a value in a planned pass.
+_LOOK_UP_COST = 2.0
+_LARGE = 1 << 16
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
@@ -178,11 +183,15 @@ class Cuboids:
         rows = [self._column(column) for column in columns]
         if len(rows) != len(sums.flat):
             raise InputError(f"{len(rows)} columns do not fit sums of {len(sums.flat)}")
-        if len(leaves) * len(self) > self._plan.work:
-            for row, target in zip(rows, sums.flat, strict=True):
-                taken = np.zeros(self.n_leaves)
-                taken[leaves] = row[leaves]
-                target -= self.sums(taken).flat[0]
+        if _LOOK_UP_COST * len(leaves) * len(self) > self._plan.work:
+            # All columns at once are faster, one at a time needs less memory.
+            width = 1 if self.n_leaves > _LARGE else len(rows)
+            for start in range(0, len(rows), width):
+                some = rows[start : start + width]
+                taken = np.zeros((len(some), self.n_leaves))
+                for target, row in zip(taken, some, strict=True):
+                    target[leaves] = row[leaves]
+                sums.flat[start : start + width] -= self.sums(*taken).flat
             return
         known: dict[Cuboid, NDArray[np.intp]] = {}
         taken_values = [row[leaves] for row in rows]

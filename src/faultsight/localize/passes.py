@@ -8,9 +8,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faultsight.localize.codes import BLOCK, CodeTable
+from faultsight.localize.codes import BLOCK, CodeTable, ElementBlock
 
-__all__ = ["Attributes", "Copy", "Cuboid", "Drop", "LeafPass", "LookUp", "Pass", "Rows"]
+__all__ = [
+    "Attributes",
+    "Copy",
+    "Cuboid",
+    "Drop",
+    "LeafPass",
+    "LookUp",
+    "Pass",
+    "Rows",
+    "SortedPass",
+]
 
 Attributes = tuple[int, ...]
 Rows = Sequence[NDArray[np.float64]] | NDArray[np.float64]
@@ -74,7 +84,7 @@ class Copy:
     """The leaves themselves, which are the cells of the widest cuboid."""
 
     def __init__(self, cuboid: Cuboid) -> None:
-        self.cuboids = (cuboid,)
+        self.cuboids: tuple[Cuboid, ...] = (cuboid,)
 
     def run(self, source: Rows, targets: Sequence[NDArray[np.float64]]) -> None:
         """Copy the values."""
@@ -95,7 +105,7 @@ class Drop:
     """
 
     def __init__(self, cuboid: Cuboid, shape: tuple[int, int, int]) -> None:
-        self.cuboids = (cuboid,)
+        self.cuboids: tuple[Cuboid, ...] = (cuboid,)
         self._outer, self._dropped, self._inner = shape
 
     def run(self, source: Rows, targets: Sequence[NDArray[np.float64]]) -> None:
@@ -117,26 +127,61 @@ class Drop:
 
 
 class LookUp:
-    """A cuboid whose index tells the cell of each cell of its source."""
+    """A cuboid whose index tells the cell of each cell of its source.
 
-    def __init__(self, cuboid: Cuboid) -> None:
-        self.cuboids = (cuboid,)
-        self._index = np.zeros(0, dtype=np.intp) if cuboid.index is None else cuboid.index
+    Parameters
+    ----------
+    cuboid : Cuboid
+        What to make.
+    index : ndarray of int
+        Its index.
+    """
+
+    def __init__(self, cuboid: Cuboid, index: NDArray[np.integer]) -> None:
+        self.cuboids: tuple[Cuboid, ...] = (cuboid,)
+        self._index = index
 
     def run(self, source: Rows, targets: Sequence[NDArray[np.float64]]) -> None:
         """Add every value to the cell that the index tells."""
         (target,) = targets
         target.fill(0.0)
         # add.at is fast only if the index has the machine's own type.
-        size = len(self._index) if self._index.dtype == np.intp else BLOCK
-        for start in range(0, len(self._index), max(size, 1)):
+        size = BLOCK if self._index.dtype != np.intp else max(len(self._index), 1)
+        for start in range(0, len(self._index), size):
             cells = self._index[start : start + size].astype(np.intp, copy=False)
             for row, values in zip(target, source, strict=True):
                 np.add.at(row, cells, values[start : start + size])
 
 
 class LeafPass:
-    """Dense cuboids from the leaves, whose cells are computed on the way.
+    """A dense cuboid, from the leaves, whose cells are computed on the way.
+
+    Parameters
+    ----------
+    table : CodeTable
+        The leaves.
+    cuboid : Cuboid
+        What to make.
+    """
+
+    def __init__(self, table: CodeTable, cuboid: Cuboid) -> None:
+        self.cuboids: tuple[Cuboid, ...] = (cuboid,)
+        self._table = table
+
+    def run(self, source: Rows, targets: Sequence[NDArray[np.float64]]) -> None:
+        """Add every leaf to its cell."""
+        (target,) = targets
+        target.fill(0.0)
+        for start, cells in self._table.key_blocks(self.cuboids[0].attributes):
+            for row, values in zip(target, source, strict=True):
+                np.add.at(row, cells, values[start : start + len(cells)])
+
+
+class SortedPass:
+    """Dense cuboids that share an attribute, from the leaves sorted by it.
+
+    With only a few elements of that attribute at a time, a cuboid has few cells, which stay in the
+    cache of a core.
 
     Parameters
     ----------
@@ -144,41 +189,72 @@ class LeafPass:
         The leaves.
     cuboids : iterable of Cuboid
         What to make.
-    order : ndarray of int, optional
-        The order in which to take the leaves: sorted by an attribute that all the cuboids have, so
-        that only few of their cells are touched at a time.
+    lead : int
+        The attribute.
     """
 
-    def __init__(
-        self,
-        table: CodeTable,
-        cuboids: Iterable[Cuboid],
-        order: NDArray[np.integer] | None = None,
-    ) -> None:
-        self.cuboids = tuple(sorted(cuboids, key=lambda cuboid: cuboid.attributes))
+    def __init__(self, table: CodeTable, cuboids: Iterable[Cuboid], lead: int) -> None:
+        self.cuboids: tuple[Cuboid, ...] = tuple(sorted(cuboids, key=lambda c: c.attributes))
         self._table = table
-        self._order = order
-        self._attributes = sorted({a for cuboid in self.cuboids for a in cuboid.attributes})
+        self._lead = lead
+        self._order = table.order(lead)
+        self._blocks = table.element_blocks(lead)
+        self._others = sorted({a for c in self.cuboids for a in c.attributes if a != lead})
 
     def run(self, source: Rows, targets: Sequence[NDArray[np.float64]]) -> None:
         """Add every leaf to its cell of each cuboid."""
-        for target in targets:
-            target.fill(0.0)
-        for start in range(0, self._table.n_leaves, BLOCK):
-            block = slice(start, start + BLOCK)
-            leaves = block if self._order is None else self._order[block]
-            values = [row[leaves] for row in source]
-            codes = {a: self._table.columns[a][leaves] for a in self._attributes}
-            prefix: Attributes = ()
+        # Arrays made anew for each block would cost more than what is done with them.
+        longest = max(block.stop - block.start for block in self._blocks)
+        values = np.empty((len(source), longest))
+        codes = np.empty((self._table.n_attributes, longest), dtype=np.intp)
+        shared = np.empty(longest, dtype=np.intp)
+        cells = np.empty(longest, dtype=np.intp)
+        n_elements = max(block.end - block.begin for block in self._blocks)
+        scratch = np.empty(
+            n_elements * max(self._n_around(c)[0] * self._n_around(c)[1] for c in self.cuboids)
+        )
+        for block in self._blocks:
+            n = block.stop - block.start
+            self._pick(block, source, values[:, :n], codes[:, :n])
+            prefix: Attributes | None = None
             for cuboid, target in zip(self.cuboids, targets, strict=True):
-                *head, last = cuboid.attributes
-                if not head:
-                    keys = codes[last].astype(np.intp)
-                else:
-                    if prefix != tuple(head):
-                        prefix = tuple(head)
-                        shared = self._table.horner(prefix, codes)
-                    keys = shared * self._table.cardinalities[last]
-                    keys += codes[last]
+                *head, last = self._lead_first(cuboid)
+                if prefix != tuple(head):
+                    prefix = tuple(head)
+                    self._table.place(prefix, codes[:, :n], shared[:n])
+                np.multiply(shared[:n], self._table.cardinalities[last], out=cells[:n])
+                np.add(cells[:n], codes[last, :n], out=cells[:n])
+                outer, inner = self._n_around(cuboid)
+                sums = scratch[: (block.end - block.begin) * outer * inner]
+                by_element = sums.reshape(-1, outer, inner).transpose(1, 0, 2)
                 for row, column in zip(target, values, strict=True):
-                    np.add.at(row, keys, column)
+                    sums.fill(0.0)
+                    np.add.at(sums, cells[:n], column[:n])
+                    row.reshape(outer, -1, inner)[:, block.begin : block.end] = by_element
+
+    def _pick(
+        self,
+        block: ElementBlock,
+        source: Rows,
+        values: NDArray[np.float64],
+        codes: NDArray[np.intp],
+    ) -> None:
+        """Write values and codes of the leaves of a block, the lead's relative to its first."""
+        picked: slice | NDArray[np.intp] = slice(block.start, block.stop)
+        if self._order is not None:
+            picked = self._order[picked].astype(np.intp)
+        for target, row in zip(values, source, strict=True):
+            target[...] = row[picked]
+        for a in self._others:
+            codes[a] = self._table.columns[a][picked]
+        codes[self._lead] = self._table.columns[self._lead][picked]
+        codes[self._lead] -= block.begin
+
+    def _lead_first(self, cuboid: Cuboid) -> Attributes:
+        return (self._lead, *(a for a in cuboid.attributes if a != self._lead))
+
+    def _n_around(self, cuboid: Cuboid) -> tuple[int, int]:
+        """Return how many combinations the attributes before the lead have, and those after it."""
+        at = cuboid.attributes.index(self._lead)
+        n_products = self._table.n_products
+        return n_products(cuboid.attributes[:at]), n_products(cuboid.attributes[at + 1 :])

@@ -7,13 +7,13 @@ few cells are made from the leaves first, each of which then yields many others.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.localize.bases import BASE_CELLS, cover, split_by_lead
 from faultsight.localize.codes import CodeTable
 from faultsight.localize.passes import (
     Attributes,
@@ -24,6 +24,7 @@ from faultsight.localize.passes import (
     LookUp,
     Pass,
     Rows,
+    SortedPass,
 )
 
 __all__ = ["Plan"]
@@ -31,14 +32,10 @@ __all__ = ["Plan"]
 # Beyond this many cells for each leaf, looking up compressed cells costs less than passing over
 # dense ones that are mostly empty.
 _DENSE_CELLS_PER_LEAF = 4
-# Scattering leaves into more cells than this misses the cache of a core.
-_BASE_CELLS = 200_000
 # Adding a cell of a dense source costs this much of adding one through an index.
 _DROP_COST = 0.35
 # Columns of more leaves than this are rolled up one by one, since one alone may fit the cache.
 _LARGE = 1 << 16
-# Sorting the leaves by an attribute on each pass costs this many adds for each leaf.
-_SORTED_COST = 7.0
 # Where the leaves are no more than this, their cells are kept and not computed on each pass.
 _KEPT = 1 << 18
 
@@ -123,21 +120,21 @@ class Plan:
         leaves: NDArray[np.integer] | None,
         known: dict[Cuboid, NDArray[np.intp]],
     ) -> NDArray[np.intp]:
+        cells: NDArray[np.intp]
         if cuboid.index is not None:
             if cuboid.source is not None:
-                cells = cuboid.index[self.cells_of(cuboid.source, leaves, known)]
+                index = cuboid.index[self.cells_of(cuboid.source, leaves, known)]
             else:
-                cells = cuboid.index.copy() if leaves is None else cuboid.index[leaves]
-            return cells.astype(np.intp, copy=False)
-        if leaves is None:
-            return self._table.keys(cuboid.attributes)
-        *head, last = cuboid.attributes
-        column = self._table.columns[last][leaves]
-        if not head:
-            return column.astype(np.intp)
-        cells = self.cells_of(self.cuboids[tuple(head)], leaves, known)
-        cells = cells * self._table.cardinalities[last]
-        cells += column
+                index = cuboid.index.copy() if leaves is None else cuboid.index[leaves]
+            cells = index.astype(np.intp, copy=False)
+        elif leaves is None:
+            cells = self._table.keys(cuboid.attributes)
+        else:
+            *head, last = cuboid.attributes
+            cells = self._table.columns[last][leaves].astype(np.intp)
+            if head:
+                above = self.cells_of(self.cuboids[tuple(head)], leaves, known)
+                cells += above * self._table.cardinalities[last]
         return cells
 
     def _run(self, columns: Sequence[NDArray[np.float64]], flat: NDArray[np.float64]) -> None:
@@ -180,7 +177,7 @@ class Plan:
 
     def _start(self, wanted: Sequence[Attributes]) -> None:
         """Make the widest cuboids of a sparse cube from the leaves, by way of shared bases."""
-        largest = min(_BASE_CELLS, self._table.n_leaves // 2)
+        largest = min(BASE_CELLS, self._table.n_leaves // 2)
         small = [
             attributes for attributes in wanted if self._table.n_products(attributes) <= largest
         ]
@@ -196,31 +193,10 @@ class Plan:
                 del self._made[attributes]
         single.extend(set(wanted).difference(self._made, single))
         dense = sorted(attributes for attributes in single if self._is_dense(attributes))
-        for lead, sets in self._leads(dense):
+        for lead, sets in split_by_lead(self._table, dense):
             self._scatter(sets, lead)
         for attributes in sorted(set(single).difference(dense)):
             self._compress(attributes, None)
-
-    def _leads(self, sets: list[Attributes]) -> Iterator[tuple[int | None, list[Attributes]]]:
-        """Split cuboids by the attribute, if any, by which to sort the leaves for making them."""
-        cardinalities, n_products = self._table.cardinalities, self._table.n_products
-        gains = np.zeros((len(sets), len(cardinalities)))
-        for row, attributes in zip(gains, sets, strict=True):
-            for a in attributes:
-                cells = n_products(attributes)
-                row[a] = _scatter_cost(cells) - _scatter_cost(cells // cardinalities[a])
-        is_open = np.ones(len(sets), dtype=bool)
-        if self._table.n_leaves <= _KEPT:
-            gains[...] = 0.0
-        while True:
-            lead = int(np.argmax(gains[is_open].sum(axis=0)))
-            if gains[is_open, lead].sum() <= _SORTED_COST:
-                break
-            is_led = is_open & (gains[:, lead] > 0)
-            yield lead, [sets[i] for i in np.flatnonzero(is_led)]
-            is_open &= ~is_led
-        for i in np.flatnonzero(is_open):
-            yield None, [sets[i]]
 
     def _roll_up(self, attributes: Attributes) -> None:
         """Make a cuboid from the cheapest that has one attribute more, or from the leaves."""
@@ -237,9 +213,8 @@ class Plan:
         elif source.first is None:
             self._drop(attributes, source)
         else:
-            index = self._table.keys(attributes, source.first)
-            n_cells = self._table.n_products(attributes)
-            self._look_up(Cuboid(attributes, n_cells, source, index=index))
+            cuboid = Cuboid(attributes, self._table.n_products(attributes), source)
+            self._look_up(cuboid, self._table.keys(attributes, source.first))
 
     def _descend(self, attributes: Attributes, source: Cuboid) -> None:
         """Drop one attribute after the other, the one that leaves the fewest cells first."""
@@ -264,29 +239,36 @@ class Plan:
         self._add(Drop(Cuboid(attributes, n_products(attributes), source), shape))
 
     def _scatter(self, sets: Sequence[Attributes], lead: int | None = None) -> None:
-        """Make dense cuboids from the leaves, taken in the order of an attribute if one is given."""
+        """Make dense cuboids from the leaves, sorted by an attribute if one is given."""
         table = self._table
         if table.n_leaves <= _KEPT:
             for attributes in sets:
-                index = table.keys(attributes)
-                self._look_up(Cuboid(attributes, table.n_products(attributes), index=index))
+                cuboid = Cuboid(attributes, table.n_products(attributes))
+                self._look_up(cuboid, table.keys(attributes))
             return
-        order = None if lead is None else table.order(lead)
         cuboids = [Cuboid(attributes, table.n_products(attributes)) for attributes in sets]
-        self._add(LeafPass(table, cuboids, order))
+        if lead is None:
+            for cuboid in cuboids:
+                self._add(LeafPass(table, cuboid))
+        else:
+            self._add(SortedPass(table, cuboids, lead))
 
     def _compress(self, attributes: Attributes, source: Cuboid | None) -> None:
         """Make a compressed cuboid from a wider one that is compressed too, or from the leaves."""
         leaves = None if source is None else source.first
-        index, first = self._table.distinct(attributes, leaves)
-        first = first if leaves is None else leaves[first]
-        self._look_up(Cuboid(attributes, len(first), source, first=first, index=index))
+        index, positions = self._table.distinct(attributes, leaves)
+        first = positions if leaves is None else leaves[positions]
+        self._look_up(Cuboid(attributes, len(first), source, first=self._kept(first)), index)
 
-    def _look_up(self, cuboid: Cuboid) -> None:
-        if self._table.n_leaves > _KEPT:
-            cuboid.first = None if cuboid.first is None else _halved(cuboid.first)
-            cuboid.index = None if cuboid.index is None else _halved(cuboid.index)
-        self._add(LookUp(cuboid))
+    def _look_up(self, cuboid: Cuboid, index: NDArray[np.integer]) -> None:
+        cuboid.index = self._kept(index)
+        self._add(LookUp(cuboid, cuboid.index))
+
+    def _kept(self, index: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Return an index as it is to be kept: of many leaves, in half the memory."""
+        largest = _DENSE_CELLS_PER_LEAF * self._table.n_leaves
+        is_halved = self._table.n_leaves > _KEPT and largest <= np.iinfo(np.int32).max
+        return index.astype(np.int32) if is_halved else index
 
     def _add(self, step: Pass) -> None:
         self._passes.append(step)
@@ -298,7 +280,7 @@ class Plan:
     def _is_dense(self, attributes: Attributes) -> bool:
         n_leaves = self._table.n_leaves
         n_products = self._table.n_products(attributes)
-        return 0 < n_leaves and n_products <= _DENSE_CELLS_PER_LEAF * n_leaves
+        return n_leaves > 0 and n_products <= _DENSE_CELLS_PER_LEAF * n_leaves
 
     def _find_finished(self) -> list[list[Cuboid]]:
         """Return which cuboids that only lead to others have done so after each pass."""
@@ -314,59 +296,5 @@ class Plan:
         return finished
 
 
-def cover(
-    wanted: Sequence[Attributes], cardinalities: Sequence[int], largest: int
-) -> Iterator[tuple[Attributes, list[Attributes]]]:
-    """Choose bases of at most so many cells from which every wanted cuboid can be rolled up.
-
-    Yields
-    ------
-    base : tuple of int
-        The attributes of a base.
-    members : list of tuple of int
-        What is to be rolled up from it.
-
-    Examples
-    --------
-    >>> for base, members in cover([(0, 1), (0, 2), (1, 2), (2, 3)], [10, 10, 10, 90], 1000):
-    ...     print(base, members)
-    (2, 3) [(2, 3)]
-    (0, 1, 2) [(0, 1), (0, 2), (1, 2)]
-    """
-    sizes = np.array(cardinalities)
-    has = np.zeros((len(wanted), len(sizes)), dtype=bool)
-    for row, attributes in zip(has, wanted, strict=True):
-        row[list(attributes)] = True
-    n_cells = [math.prod(cardinalities[a] for a in attributes) for attributes in wanted]
-    is_open = np.ones(len(wanted), dtype=bool)
-    for seed in sorted(range(len(wanted)), key=lambda i: -n_cells[i]):
-        if not is_open[seed]:
-            continue
-        base, room = has[seed].copy(), largest // n_cells[seed]
-        while True:
-            lacks_one = is_open & ((has & ~base).sum(axis=1) == 1)
-            gains = has[lacks_one].sum(axis=0) * (~base & (sizes <= room))
-            if not gains.any():
-                break
-            chosen = int(np.argmax(gains / np.log(np.maximum(sizes, 2))))
-            base[chosen] = True
-            room //= cardinalities[chosen]
-        is_member = is_open & ~(has & ~base).any(axis=1)
-        is_open &= ~is_member
-        members = [wanted[i] for i in np.flatnonzero(is_member)]
-        yield tuple(np.flatnonzero(base).tolist()), members
-
-
 def _pass_cost(source: Cuboid) -> float:
     return source.n_cells * (_DROP_COST if source.first is None else 1.0)
-
-
-def _scatter_cost(n_cells: int) -> float:
-    """Return how long adding one leaf to one of so many cells takes, in adds within the cache."""
-    return 1.0 + min(n_cells / _BASE_CELLS, 10.0)
-
-
-def _halved(index: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Return an index in half the memory, if its values allow."""
-    is_small = len(index) == 0 or index.max() <= np.iinfo(np.int32).max
-    return index.astype(np.int32) if is_small else index

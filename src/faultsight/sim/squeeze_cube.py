@@ -1,9 +1,10 @@
 """Cubes by Squeeze's recipe B0: skewed volumes, many empty leaves, roots of one layer.
 
 6 x 36 x 10 x 10 leaves of which about a third have no volume at all. The forecast is the
-background; the actual value deviates from it by 1 % normal noise. 1 to 3 roots of one layer, 1 to
-3, lose 40, 60, 80 or 100 % each, every leaf alike (the ripple effect). Further relative noise may
-be put on the forecast, as weak forecasts have it.
+background, in whole numbers; the actual value deviates from it by 1 % normal noise. 1 to 3 roots
+of one layer, 1 to 3, lose 40, 60, 80 or 100 % each, every leaf alike (the ripple effect) but for
+rounding to whole numbers: small leaves lose all or nothing. Further relative noise may be put on
+the forecast, as weak forecasts have it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _SIZES = tuple(len(names) for names in _ELEMENTS.values())
 # spread of the logarithm of the volume (2.5, of which the elements make about a half).
 _USUAL, _RARE, _RARE_SHARE = 0.96, 0.1, 0.1
 _ELEMENT_SPREAD, _LEAF_SPREAD, _MEDIAN_VOLUME = 0.9, 1.75, 60.0
-_RESIDUAL, _FAULT_RESIDUAL = 0.01, 0.006
+_RESIDUAL = 0.01
 _LOSSES = (0.4, 0.6, 0.8, 1.0)
 # Roots of the public set cover this many leaves with volume, or more.
 _FEWEST_LEAVES = 5
@@ -76,8 +77,8 @@ def squeeze_case(index: int, *, noise: float = 0.0, seed: int = 0) -> SimulatedC
     for root in roots:
         inside = cells(root, len(_SIZES))
         loss[inside] = np.maximum(loss[inside], stream.choice(_LOSSES))
-    residual = np.where(loss > 0, _FAULT_RESIDUAL, _RESIDUAL) * stream.standard_normal(_SIZES)
-    actual = np.where(loss < 1, forecast * np.maximum(1 - loss + residual, 0.0), 0.0)
+    left = np.where(loss > 0, np.round(forecast * (1 - loss)), forecast)
+    actual = left * np.maximum(1 + _RESIDUAL * stream.standard_normal(_SIZES), 0.0)
     seen = random_stream(seed, "squeeze", index, "forecast noise").standard_normal(_SIZES)
     forecast = forecast * np.maximum(1 + noise * seen, 0.0)
     return SimulatedCase(
@@ -97,7 +98,8 @@ def _background(stream: np.random.Generator) -> Array:
         log_volume += (_ELEMENT_SPREAD * stream.standard_normal(size)).reshape(along)
         rare = stream.random(size) < (_RARE_SHARE if axis else 0.0)
         chance *= np.where(rare, _RARE, _USUAL).reshape(along)
-    return np.where(stream.random(_SIZES) < chance, np.round(np.exp(log_volume), 2), 0.0)
+    volume = np.maximum(np.round(np.exp(log_volume)), 1.0)
+    return np.where(stream.random(_SIZES) < chance, volume, 0.0)
 
 
 def _roots(forecast: Array, layer: int, n_roots: int, stream: np.random.Generator) -> list[Root]:

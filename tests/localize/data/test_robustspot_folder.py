@@ -64,12 +64,16 @@ def test_one_root_or_a_list_of_roots(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="minutes before it"):
+    with pytest.raises(InputError, match="no earlier time"):
         list(_write(tmp_path, label=_LABEL.replace("180", "60")).cases())
-    with pytest.raises(InputError, match="minute 200"):
+    with pytest.raises(InputError, match="no row at '200'"):
         list(_write(tmp_path, label=_LABEL.replace("180", "200")).cases())
-    with pytest.raises(InputError, match="timestamp and cause"):
-        list(_write(tmp_path, label="- data: one\n").cases())
+    with pytest.raises(InputError, match="no timestamp and cause"):
+        list(_write(tmp_path, label="- data: one\n  timestamp: 180\n").cases())
+    with pytest.raises(InputError, match="usable cause"):
+        list(_write(tmp_path, label="- data: one\n  timestamp: 180\n  cause: cdn\n").cases())
+    with pytest.raises(InputError, match="not a column"):
+        list(_write(tmp_path, label=_LABEL.replace("p2p", "isp")).cases())
     with pytest.raises(InputError, match="list of cases"):
         list(_write(tmp_path, label="{a: [").cases())
     with pytest.raises(MissingDataError, match="FRPv6/RobustSpot"):

@@ -45,8 +45,18 @@ def test_a_root_of_two_attributes_is_found_below_the_best_sets() -> None:
     rows = [(p, i, 1.0 if (p, i) == ("x", "a") else 10.0, 10.0) for p in "xyz" for i in "abc"]
     answer = HotSpot().localize(cube(rows))
     assert [str(c) for c in answer.combinations] == ["isp=a&province=x"]
-    # One parent in each best set, so one combination of the second layer is scored.
+    # Two combinations of the first layer changed; of those below them, one did.
     assert [t.combinations for t in answer.trace] == [2, 1]
+
+
+def test_below_what_no_best_set_holds_nothing_is_scored() -> None:
+    # Province y explains 1 of the squared distance of 201 and is not worth its price.
+    rows = [("x", "a", 0.0, 10.0), ("x", "b", 0.0, 10.0), ("y", "c", 9.0, 10.0),
+            ("y", "d", 10.0, 10.0)]  # fmt: skip
+    config = HotSpotConfig(potential_threshold=1.0)
+    answer = HotSpot(config=config).localize(cube(rows))
+    assert [str(c) for c in answer.combinations] == ["province=x"]
+    assert answer.trace[1].combinations == 2
 
 
 def test_a_member_costs_more_than_a_little_noise_is_worth() -> None:

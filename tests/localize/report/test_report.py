@@ -22,7 +22,7 @@ from faultsight.localize.history import cube_from_history
 from faultsight.localize.leaves import Leaves
 from faultsight.localize.report import ReportCase, render_report, write_report
 from faultsight.localize.report.treemap import squarify
-from faultsight.localize.report.views import choose_views
+from faultsight.localize.report.views import Ranked, choose_views
 from faultsight.localize.report.waterfall import parts_of_change
 
 HOSTILE = [
@@ -53,11 +53,17 @@ class Told(Localizer):
                 Finding(root, 10.0 - i, 0.9, "it stands out", 1e-9, 0.95)
                 for i, root in enumerate(self.roots)
             ],
-            dropped=[Candidate({0: 1}, 0.5, "half of its leaves are normal")],
+            dropped=[
+                Candidate({len(leaves.cardinalities) - 1: 0}, 0.5, "half of its leaves are normal")
+            ],
             abstained=self.abstained,
             trace=[LayerTrace("layer 1", 2, 12, names, ("(a, *)",), "covered")],
             remarks=["a global shift of 2 % was taken out"],
         )
+
+
+def ranked(answer: Localization) -> list[Ranked]:
+    return list(enumerate(answer.patterns, start=1))
 
 
 class Page(HTMLParser):
@@ -132,7 +138,7 @@ def test_the_heat_map_outlines_every_root() -> None:
 def test_a_root_of_three_attributes_is_shown_in_its_slice() -> None:
     cube = a_cube()
     answer = Told({0: 0, 1: 1, 2: 1}).localize(cube)
-    (view,) = choose_views(Leaves(cube, cube.kpis[0]), answer.patterns)
+    (view,) = choose_views(Leaves(cube, cube.kpis[0]), ranked(answer))
     assert len(view.slice) == 1
     seen = view.place_of(answer.patterns[0])
     assert seen is not None
@@ -153,7 +159,7 @@ def test_shares_add_up_to_100_per_cent_and_no_leaf_counts_twice() -> None:
     )
     cube = KpiCube.from_frame(frame)
     answer = Told({0: 0}, {1: 0}).localize(cube)
-    parts = parts_of_change(Leaves(cube, cube.kpis[0]), answer.patterns)
+    parts = parts_of_change(Leaves(cube, cube.kpis[0]), ranked(answer))
     # a took 30; x took 23, of which 20 lie in a; b, y added 1: together -32.
     assert [part.change for part in parts] == [-30.0, -3.0, 1.0]
     # 937.5, 93.75 and -31.25 thousandths, rounded to 1,000.
@@ -163,7 +169,7 @@ def test_shares_add_up_to_100_per_cent_and_no_leaf_counts_twice() -> None:
 def test_an_overall_deviation_of_0_has_no_shares() -> None:
     frame = pl.DataFrame({"site": ["a", "b"], "real": [5.0, 15.0], "predict": [10.0, 10.0]})
     cube = KpiCube.from_frame(frame)
-    parts = parts_of_change(Leaves(cube, cube.kpis[0]), Told({0: 0}).localize(cube).patterns)
+    parts = parts_of_change(Leaves(cube, cube.kpis[0]), ranked(Told({0: 0}).localize(cube)))
     assert [(part.change, part.per_mille) for part in parts] == [(-5.0, None), (5.0, None)]
 
 
@@ -283,6 +289,28 @@ def test_any_number_of_elements_can_be_drawn(cardinality: int) -> None:
     assert (hidden in page.text) == (cardinality > 40)
 
 
+def test_attributes_of_many_elements_are_drawn_in_bounded_space() -> None:
+    n = 30_000
+    frame = pl.DataFrame(
+        {
+            "subscriber": [f"u{i}" for i in range(n)],
+            "device": [f"d{i * 7 % n}" for i in range(n)],
+            "real": [1.0] * (n - 1) + [0.0],
+            "predict": [1.0] * n,
+        }
+    )
+    cube = KpiCube.from_frame(frame)
+    code = cube.elements[0].index(f"u{n - 1}")
+    answer = Told({0: code}).localize(cube)
+    (view,) = choose_views(Leaves(cube, cube.kpis[0]), ranked(answer))
+    assert view.cells["actual"].shape == (401, 401)
+    assert view.cells["actual"].sum() == n - 1
+    assert f"u{n - 1}" in view.leaves.cube.elements[0]
+    page = a_page(cube, Told({0: code}))
+    assert "29,600 others" in page.text
+    assert page.count("rect", "badge") == 1
+
+
 def test_one_attribute_can_be_drawn() -> None:
     frame = pl.DataFrame({"site": ["a", "b"], "real": [5.0, 10.0], "predict": [10.0, 10.0]})
     page = a_page(KpiCube.from_frame(frame), Told({0: 0}))
@@ -317,3 +345,9 @@ def test_answers_without_optional_figures_can_be_shown() -> None:
     answer = Localization("m", ("site", "os", "access"), (), abstained=html.escape("a & b"))
     page = Page(render_report([ReportCase("a", a_cube(), answer)]))
     assert "a &amp; b" in page.text
+
+
+def test_very_many_roots_are_cut_and_counted() -> None:
+    page = a_page(a_cube(60), Told(*({0: code} for code in range(60))))
+    assert "40 more are not shown" in page.text
+    assert page.count("span", "rank") == 20

@@ -121,7 +121,7 @@ class _Tally:
         found = answer.combinations if answer else ()
         ranking = _ranking(answer)
         told = ranking[: len(case.truth)]
-        if self.method.takes_number_of_roots:
+        if self.method.takes_number_of_roots and case.truth:
             again = self._answer(self.method.make(told_roots=len(case.truth)), case.cube)
             told = again.combinations if again else ()
         counts = count(found, case.truth)

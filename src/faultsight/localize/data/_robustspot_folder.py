@@ -11,20 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import yaml
 
 from faultsight.core.combination import AttributeCombination
-from faultsight.core.cube import KpiCube
-from faultsight.core.errors import InputError, MissingColumnError
+from faultsight.core.errors import InputError
 from faultsight.core.kpi import Kpi
 from faultsight.core.tables import TABLE_SUFFIXES, read_table
 from faultsight.localize.data._contract import CaseDataset, LabelledCase
 from faultsight.localize.history import History, cube_from_history
 
 LABELS = "anomaly.yaml"
-
-_VALUES = ("min", "value", "cnt")
 
 
 class RobustSpotFolder(CaseDataset):
@@ -62,20 +58,21 @@ class RobustSpotFolder(CaseDataset):
 
     def read(self, name: str) -> LabelledCase:
         """Read one case."""
-        self.case_names()
-        if name not in self._labels:
-            raise InputError(f"no case {name!r}", source=str(self.path))
-        path, label = self._labels[name]
+        cube = self.history(name).cube
+        path, label = self._case(name)
+        causes = label["cause"]
         try:
-            alarm = int(label["timestamp"])
-            causes = label["cause"]
             roots = causes if isinstance(causes, list) else [causes]
             truth = frozenset(AttributeCombination(root) for root in roots)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{LABELS} gives no usable timestamp and cause", source=str(path)
-            ) from error
-        return LabelledCase(name, _cube(path, alarm, f"{self.name}/{name}"), truth)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{LABELS} gives no usable cause", source=str(path)) from error
+        for root in truth:
+            if not set(root) <= set(cube.attributes):
+                raise InputError(
+                    f"the root {root} of {LABELS} names an attribute that is not a column",
+                    source=str(path),
+                )
+        return LabelledCase(name, cube, truth)
 
     def history(self, name: str) -> History:
         """Return one case with its minutes up to the alarm; the cube is that of `read`.
@@ -85,44 +82,22 @@ class RobustSpotFolder(CaseDataset):
         MissingDataError, InputError
             As `read`.
         """
-        self.case_names()
-        if name not in self._labels:
-            raise InputError(f"no case {name!r}", source=str(self.path))
-        path, label = self._labels[name]
+        path, label = self._case(name)
         return cube_from_history(
             read_table(path),
             time="min",
             measures=("value", "cnt"),
-            at=str(label.get("timestamp")),
+            at=str(label["timestamp"]),
             kpis=[Kpi.ratio("stall_ratio", "value", "cnt")],
             duplicates="sum",
             name=f"{self.name}/{name}",
         )
 
-
-def _cube(path: Path, alarm: int, name: str) -> KpiCube:
-    table = read_table(path)
-    for column in _VALUES:
-        if column not in table.columns:
-            raise MissingColumnError(column, table.columns, source=str(path))
-    attributes = [c for c in table.columns if c not in _VALUES]
-    earlier = pl.col("min") < alarm
-    n_earlier = table.filter(earlier)["min"].n_unique()
-    if not n_earlier or not (table["min"] == alarm).any():
-        raise InputError(
-            f"needs the alarm's minute {alarm} and minutes before it", source=str(path)
-        )
-    leaves = table.filter(pl.col("min") <= alarm).group_by(attributes).agg(
-        *(pl.col(m).filter(pl.col("min") == alarm).sum().alias(m) for m in ("value", "cnt")),
-        *(
-            (pl.col(m).filter(earlier).sum() / n_earlier).alias(f"{m} expected")
-            for m in ("value", "cnt")
-        ),
-    )  # fmt: skip
-    return KpiCube.from_frame(
-        leaves,
-        attributes=attributes,
-        measures={m: (m, f"{m} expected") for m in ("value", "cnt")},
-        kpis=[Kpi.ratio("stall_ratio", "value", "cnt")],
-        name=name,
-    )
+    def _case(self, name: str) -> tuple[Path, dict[str, Any]]:
+        self.case_names()
+        if name not in self._labels:
+            raise InputError(f"no case {name!r}", source=str(self.path))
+        path, label = self._labels[name]
+        if not {"timestamp", "cause"} <= set(label):
+            raise InputError(f"{LABELS} gives no timestamp and cause", source=str(path))
+        return path, label

@@ -48,5 +48,6 @@ def symmetric_deviation(actual: Array, forecast: Array) -> Array:
     [0.5, -1.0, 0.0]
     """
     total = forecast + actual
-    quotient = np.divide(forecast - actual, total, out=np.zeros(len(total)), where=total > 0)
-    return np.round(quotient, 12)
+    quotient = np.zeros(len(total))
+    np.divide(forecast - actual, total, out=quotient, where=total > 0)
+    return quotient.round(12)

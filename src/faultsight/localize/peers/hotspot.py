@@ -254,14 +254,13 @@ def _below_best(
     best: dict[tuple[int, ...], _BestSet],
     is_open: NDArray[np.bool_],
 ) -> NDArray[np.intp]:
-    """Return the open cells of which every parent is in the best set of its cuboid."""
+    """Return the open cells of which a parent is in the best set of its cuboid."""
     cells = cuboids.cell_of_leaves(attributes)
-    is_below = np.ones(len(cells), dtype=bool)
+    is_below = np.full(len(cells), len(attributes) == 1)
     for free in attributes if len(attributes) > 1 else ():
         above = tuple(a for a in attributes if a != free)
-        if above not in best:
-            return np.zeros(0, dtype=np.intp)
-        is_below &= np.isin(cuboids.cell_of_leaves(above), best[above].cells)
+        if above in best:
+            is_below |= np.isin(cuboids.cell_of_leaves(above), best[above].cells)
     found = np.unique(cells[is_below])
     return found[is_open[found]]
 

@@ -205,13 +205,17 @@ def _beaten(
     """
     beaten = {a: p <= uncut + _ROUNDING for a, p in power.items()}
     for attributes in power:
-        for free in attributes if len(attributes) > 1 else ():
+        if len(attributes) == 1:
+            continue
+        # The cell and the cell above it that each leaf lies in.
+        here = cuboids.cell_of_leaves(attributes)
+        power_here = power[attributes][here]
+        for free in attributes:
             above = tuple(a for a in attributes if a != free)
-            # The cell above and the cell below that each leaf lies in.
-            up, down = cuboids.cell_of_leaves(above), cuboids.cell_of_leaves(attributes)
-            above_power, power_here = power[above][up], power[attributes][down]
-            beaten[attributes][down[above_power >= power_here - _ROUNDING]] = True
-            beaten[above][up[power_here > above_power + _ROUNDING]] = True
+            up = cuboids.cell_of_leaves(above)
+            power_above = power[above][up]
+            beaten[attributes][here[power_above >= power_here - _ROUNDING]] = True
+            beaten[above][up[power_here > power_above + _ROUNDING]] = True
     return beaten
 
 

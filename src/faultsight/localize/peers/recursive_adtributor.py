@@ -20,6 +20,7 @@ from faultsight.localize.peers.adtributor import columns_of, explanatory_power, 
 
 __all__ = ["RecursiveAdtributor", "RecursiveAdtributorConfig"]
 
+Array = NDArray[np.float64]
 Elements = tuple[tuple[int, int], ...]
 
 
@@ -90,15 +91,21 @@ class RecursiveAdtributor(Localizer):
         cuboids = leaves.cuboids()
         recursion = _Recursion(self.config, leaves, cuboids)
         explained = recursion.explain((), np.flatnonzero(leaves.is_active))
-        findings = [
-            Finding(
-                elements=dict(elements),
-                score=recursion.overall_surprise(elements),
-                confidence=share,
-                reason=f"accounts for {share:.0%} of the change, and no finer cut explains it",
+        moved: dict[tuple[int, ...], Array] = {}
+        findings = []
+        for elements, share in explained.items():
+            attributes, codes = zip(*elements, strict=True)
+            if attributes not in moved:
+                moved[attributes] = surprise(recursion.sums[attributes])
+            findings.append(
+                Finding(
+                    elements=dict(elements),
+                    score=float(moved[attributes][cuboids.cell_of_elements(attributes, codes)]),
+                    confidence=share,
+                    reason=f"accounts for {share:.0%} of the change, in a set of values that "
+                    "cannot all be cut finer",
+                )
             )
-            for elements, share in explained.items()
-        ]
         return Answer(
             findings=findings,
             abstained=f"no attribute has some, but not all, of its values explain more than "
@@ -123,7 +130,7 @@ class _Recursion:
         self.leaves = leaves
         self.cuboids = cuboids
         self.sums = cuboids.sums(*columns_of(leaves))
-        self.cells = {a: cuboids.cell_of_leaves(a) for a in cuboids.attribute_sets}
+        self.cells: dict[tuple[int, ...], NDArray[np.intp]] = {}
         self.asked: dict[int, list[tuple[tuple[int, ...], int]]] = {}
         # A sub-cube is reached on as many ways as its elements have orders.
         self.known: dict[Elements, dict[Elements, float]] = {}
@@ -161,6 +168,8 @@ class _Recursion:
         answers = []
         for attribute in set(range(len(self.leaves.cardinalities))) - {a for a, _ in fixed}:
             cuboid = tuple(sorted([a for a, _ in fixed] + [attribute]))
+            if cuboid not in self.cells:
+                self.cells[cuboid] = self.cuboids.cell_of_leaves(cuboid)
             cells = np.unique(self.cells[cuboid][inside])
             self.asked.setdefault(len(cuboid), []).append((cuboid, len(cells)))
             sums = self.sums[cuboid][:, cells]
@@ -180,9 +189,3 @@ class _Recursion:
             answers.append((-total, self.leaves.cube.attributes[attribute], attribute, values))
         answers.sort(key=lambda answer: answer[:2])
         return [answer[2:] for answer in answers[: self.config.n_attributes]]
-
-    def overall_surprise(self, elements: Elements) -> float:
-        """Return the surprise of a combination against the whole cube."""
-        attributes, codes = zip(*elements, strict=True)
-        cell = self.cuboids.cell_of_elements(attributes, codes)
-        return float(surprise(self.sums[attributes])[cell])

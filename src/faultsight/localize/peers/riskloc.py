@@ -12,14 +12,14 @@ arXiv:2205.10004 (2022), section 4: partition and weights, risk score, layer-wis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultsight.core.errors import SettingError
 from faultsight.localize.contract import Answer, Candidate, Finding, LayerTrace, Localizer
-from faultsight.localize.cuboids import Cells, Cuboids
+from faultsight.localize.cuboids import Cuboids
 from faultsight.localize.leaves import Leaves
 from faultsight.localize.peers._leaf_kpi import leaf_kpi, symmetric_deviation
 
@@ -101,29 +101,30 @@ class RiskLoc(Localizer):
         cuboids = leaves.cuboids()
         left = np.ones(len(leaves.codes), dtype=bool)
         findings: list[Finding] = []
-        dropped: list[Candidate] = []
+        losers: dict[tuple[tuple[int, int], ...], Candidate] = {}
         trace: list[LayerTrace] = []
         least = self.config.explanatory_power_threshold
         while (partition.power * partition.is_abnormal)[left].sum() >= least:
-            root = self._search(leaves, cuboids, partition, left, dropped, trace)
+            root, dropped, layers = self._search(leaves, cuboids, partition, left)
+            number = len(findings) + 1
+            trace += [replace(t, title=f"root {number}, {t.title}") for t in layers]
+            for candidate in dropped:
+                losers.setdefault(tuple(candidate.elements.items()), candidate)
             if root is None:
                 break
-            attributes, cell, finding = root
-            findings.append(finding)
+            findings.append(root)
+            attributes = tuple(root.elements)
+            cell = cuboids.cell_of_elements(attributes, tuple(root.elements.values()))
             left[cuboids.leaves_of_cell(attributes, cell)] = False
-        return Answer(findings, dropped, "no element is risky enough", trace)
+        for root in findings:
+            losers.pop(tuple(root.elements.items()), None)
+        nearest = sorted(losers.values(), key=lambda candidate: -candidate.score)[:_NEAREST]
+        return Answer(findings, nearest, "no element is risky enough", trace)
 
     def _search(
-        self,
-        leaves: Leaves,
-        cuboids: Cuboids,
-        partition: _Partition,
-        left: NDArray[np.bool_],
-        dropped: list[Candidate],
-        trace: list[LayerTrace],
-    ) -> tuple[tuple[int, ...], int, Finding] | None:
-        """Return the next root: the risky element of most power in the first layer with one."""
-        step = len({t.title.partition(",")[0] for t in trace if t.accepted}) + 1
+        self, leaves: Leaves, cuboids: Cuboids, partition: _Partition, left: NDArray[np.bool_]
+    ) -> tuple[Finding | None, list[Candidate], list[LayerTrace]]:
+        """Return the risky element of most power in the first layer that has one, and losers."""
         sums = cuboids.sums(*(column * left for column in partition.columns))
         n_abnormal, power, abnormal_weight, normal_weight = sums.flat
         power = np.round(power, 12)
@@ -131,11 +132,13 @@ class RiskLoc(Localizer):
         is_candidate = (n_abnormal > 0) & (power > self.config.explanatory_power_threshold)
         # The ripple-effect error only lowers the risk, so it need not be known of the others.
         is_candidate &= abnormal_share >= self.config.risk_threshold
+        dropped: list[Candidate] = []
+        trace = []
         for layer, start, stop in _layers(cuboids):
             places = start + np.flatnonzero(is_candidate[start:stop])
             places = places[np.argsort(-power[places], kind="stable")]
+            root = None
             losers: list[Candidate] = []
-            found = None
             for place in places.tolist():
                 attributes, cell = cuboids.locate(place)
                 inside = cuboids.leaves_of_cell(attributes, cell)
@@ -148,31 +151,24 @@ class RiskLoc(Localizer):
                         f"{abnormal_share[place]:.0%} of its weight is abnormal, its leaves "
                         f"differ from a common change by {error:.0%} of their deviation"
                     )
-                    found = Finding(elements, float(power[place]), risk, reason)
+                    root = Finding(elements, float(power[place]), risk, reason)
                     break
                 if len(losers) < _NEAREST:
-                    losers.append(
-                        Candidate(
-                            elements,
-                            float(power[place]),
-                            f"its leaves do not change alike: risk {risk:.2f}",
-                        )
-                    )
-            known = [c.elements for c in dropped]
-            dropped += [c for c in losers if c.elements not in known]
-            visited = [a for a in cuboids.attribute_sets if len(a) == layer]
+                    reason = f"its leaves do not change alike: risk {risk:.2f}"
+                    losers.append(Candidate(elements, float(power[place]), reason))
+            dropped += losers
             trace.append(
                 LayerTrace(
-                    title=f"root {step}, layer {layer}",
-                    cuboids=len(visited),
+                    title=f"layer {layer}",
+                    cuboids=sum(len(a) == layer for a in cuboids.attribute_sets),
                     combinations=len(places),
-                    accepted=(self.name_of(leaves, found.elements),) if found else (),
+                    accepted=(self.name_of(leaves, root.elements),) if root else (),
                     dropped=tuple(self.name_of(leaves, c.elements) for c in losers),
                 )
             )
-            if found:
-                return attributes, cell, found
-        return None
+            if root:
+                return root, dropped, trace
+        return None, dropped, trace
 
 
 @dataclass(frozen=True)
@@ -257,5 +253,7 @@ def _layers(cuboids: Cuboids) -> list[tuple[int, int, int]]:
     bounds = []
     for layer in range(1, cuboids.max_layer + 1):
         within = [i for i, a in enumerate(cuboids.attribute_sets) if len(a) == layer]
-        bounds.append((layer, int(cuboids.offsets[within[0]]), int(cuboids.offsets[within[-1] + 1])))
+        bounds.append(
+            (layer, int(cuboids.offsets[within[0]]), int(cuboids.offsets[within[-1] + 1]))
+        )
     return bounds

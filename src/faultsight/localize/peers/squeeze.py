@@ -123,9 +123,6 @@ class Squeeze(Localizer):
 
 def _score_weight(n_clusters: int, coverage: float, n_elements: int) -> float:
     """Return what the score weighs against succinctness: more where less needs explaining."""
-    return (
-        np.log(n_clusters + 1)
-        / n_clusters
-        * (n_elements / np.log(n_elements + 1))
-        * -np.log(coverage)
-    )
+    few_clusters = np.log(n_clusters + 1) / n_clusters
+    many_elements = n_elements / np.log(n_elements + 1)
+    return float(few_clusters * many_elements * -np.log(coverage))

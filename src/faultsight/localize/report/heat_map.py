@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from faultsight.localize.report.svg import colour, element, escaped, label, text_width, tooltip
-from faultsight.localize.report.views import View, relative_deviation
+from faultsight.localize.report.views import Ranked, View, relative_deviation
 from faultsight.localize.wording import MINUS, number, percent, place, printable
 
 __all__ = ["heat_map"]
@@ -92,11 +92,11 @@ def _outlines(
     Dashed where a root fills its cells in part.
     """
     left, top, cell = frame
-    ranks: dict[tuple[int | None, int | None, bool], list[int]] = {}
-    for rank, root in enumerate(view.roots, start=1):
+    ranks: dict[tuple[int | None, int | None, bool], list[Ranked]] = {}
+    for rank, root in view.roots:
         seen = view.place_of(root)
         if seen is not None:
-            ranks.setdefault(seen, []).append(rank)
+            ranks.setdefault(seen, []).append((rank, root))
     boxes, badges = [], []
     for (row, column, fills), here in ranks.items():
         if (row is not None and row not in rows) or (column is not None and column not in columns):
@@ -104,12 +104,12 @@ def _outlines(
         i, height = (0, len(rows)) if row is None else (rows.index(row), 1)
         j, width = (0, len(columns)) if column is None else (columns.index(column), 1)
         x, y = left + cell * j, top + _CELL_HEIGHT * i
-        told = tooltip("; ".join(f"root {rank}: {place(view.roots[rank - 1])}" for rank in here))
+        told = tooltip("; ".join(f"root {rank}: {place(root)}" for rank, root in here))
         boxes.append(
             element("rect", told, x=x, y=y, width=cell * width, height=_CELL_HEIGHT * height,
                     rx=4, class_="root" if fills else "root part")
         )  # fmt: skip
-        text = ",".join(map(str, here[:3])) + ("…" if len(here) > 3 else "")
+        text = ",".join(str(rank) for rank, _ in here[:3]) + ("…" if len(here) > 3 else "")
         wide = max(16.0, text_width(text, 10.5) + 9)
         # On the row's left edge, or on the column's top edge: no two roots share these.
         bx, by = (x - 4, y + _CELL_HEIGHT / 2) if row is not None else (x + cell * width / 2, y)

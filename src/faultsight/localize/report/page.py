@@ -21,13 +21,14 @@ from faultsight.localize.report.heat_map import heat_map
 from faultsight.localize.report.search import lattice, steps
 from faultsight.localize.report.svg import escaped
 from faultsight.localize.report.treemap import treemap
-from faultsight.localize.report.views import View, choose_views
+from faultsight.localize.report.views import Ranked, View, choose_views
 from faultsight.localize.report.waterfall import waterfall
 from faultsight.localize.wording import headline, kpi_value, number, percent, place
 
 __all__ = ["ReportCase", "render_report", "write_report"]
 
 _MAX_CURVES = 5
+_MAX_PATTERNS = 20
 _LEGEND = (
     ("d4", "&minus;100 to &minus;70 %"),
     ("d3", "&minus;70 to &minus;45 %"),
@@ -196,7 +197,8 @@ def _about(case: ReportCase) -> str:
 
 def _table(case: ReportCase) -> str:
     rows = []
-    patterns = case.answer.patterns
+    patterns = case.answer.patterns[:_MAX_PATTERNS]
+    hidden = len(case.answer.patterns) - len(patterns)
     has_p = any(p.p_value is not None for p in patterns)
     has_stability = any(p.stability is not None for p in patterns)
     several = len(case.cube.kpis) > 1
@@ -227,15 +229,17 @@ def _table(case: ReportCase) -> str:
         "<th scope=col class=n>stability</th>" if has_stability else ""
     )
     kpis = "<th scope=col>KPI</th>" if several else ""
+    more = f"<p>{hidden:,} more are not shown.</p>" if hidden else ""
     return (
         "<h3>Root patterns, most likely first</h3><div class=scroll tabindex=0><table class=roots>"
         f"<thead><tr><th scope=col class=n>rank</th><th scope=col>where</th>{kpis}"
         "<th scope=col class=n>change</th><th scope=col class=n>actual</th>"
         "<th scope=col class=n>expected</th><th scope=col class=n>impact</th>"
         "<th scope=col class=n>leaves</th><th scope=col class=n>confidence</th>"
-        f"<th scope=col class=n>score</th>{optional}</tr></thead>{''.join(rows)}</table></div>"
-        "<p class=quiet>Impact is the share of the overall deviation that lies in a pattern: "
-        "above 100 % where other places deviate the other way, below 0 where the pattern does.</p>"
+        f"<th scope=col class=n>score</th>{optional}</tr></thead>{''.join(rows)}"
+        f"</table></div>{more}<p class=quiet>Impact is the share of the overall deviation that "
+        "lies in a pattern: above 100 % where other places deviate the other way, below 0 where "
+        f"the pattern does.{' Figures are those of the first KPI named.' if several else ''}</p>"
     )
 
 
@@ -264,7 +268,8 @@ def _kpis_shown(case: ReportCase) -> list[Kpi]:
 
 def _pictures(case: ReportCase, kpi: Kpi) -> str:
     leaves = Leaves(case.cube, kpi)
-    roots = [p for p in case.answer.patterns if kpi.name in p.kpis]
+    ranked = enumerate(case.answer.patterns[:_MAX_PATTERNS], start=1)
+    roots = [(rank, p) for rank, p in ranked if kpi.name in p.kpis]
     views = choose_views(leaves, roots)
     several = len(case.cube.kpis) > 1
     title = f" of {escaped(kpi.name)}" if several else ""
@@ -296,7 +301,7 @@ def _pictures(case: ReportCase, kpi: Kpi) -> str:
     maps = "".join(_figure(heat_map(view), _view_caption(view)) for view in views)
     parts.append(f"<div class=maps>{maps}</div>")
     # The treemap shows the whole cube, never a slice of it.
-    whole = View(leaves, views[0].rows, views[0].columns, {}, roots)
+    whole = View(views[0].leaves, views[0].rows, views[0].columns, {}, roots)
     unit = escaped(kpi.measures[-1] if kpi.is_ratio else kpi.name)
     parts.append(
         _figure(
@@ -330,10 +335,10 @@ def _view_caption(view: View) -> str:
     return caption + "."
 
 
-def _curves(case: ReportCase, history: History, kpi: Kpi, roots: Sequence[RootPattern]) -> str:
+def _curves(case: ReportCase, history: History, kpi: Kpi, roots: Sequence[Ranked]) -> str:
     shown = roots[:_MAX_CURVES]
-    curves = history.curves(kpi, [root.combination for root in shown])
-    names = ["everything", *(f"{i}  {place(root)}" for i, root in enumerate(shown, start=1))]
+    curves = history.curves(kpi, [root.combination for _, root in shown])
+    names = ["everything", *(f"{i}  {place(root)}" for i, root in shown)]
     figures = [
         f"<figure>{curve_chart(curve, kpi, history.at, name)}"
         f"<figcaption>{escaped(name)}</figcaption></figure>"

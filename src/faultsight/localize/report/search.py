@@ -13,6 +13,7 @@ from faultsight.localize.wording import printable
 __all__ = ["lattice", "steps"]
 
 _MAX_ATTRIBUTES = 5
+_MAX_CHIPS = 20
 _WIDTH, _ROW, _NODE = 1000, 64, 26
 
 
@@ -91,16 +92,18 @@ def steps(trace: Sequence[LayerTrace]) -> str:
             f"{step.combinations:,} combination{'' if step.combinations == 1 else 's'} scored"
         )
         body = f"<h4>{escaped(step.title)}</h4><p class=count>{counted} {bar}</p>"
-        if step.accepted:
-            body += "<p class=chips><span class=lead>kept</span> " + " ".join(
-                f"<span class='chip kept'>{escaped(name)}</span>" for name in step.accepted
-            ) + "</p>"  # fmt: skip
-        if step.dropped:
-            body += "<p class=chips><span class=lead>dropped</span> " + " ".join(
-                f"<span class='chip'>{escaped(name)}</span>" for name in step.dropped
-            ) + "</p>"  # fmt: skip
+        body += _chips("kept", step.accepted, "chip kept") + _chips("dropped", step.dropped, "chip")
         if step.note:
             body += f"<p class=note>{escaped(step.note)}</p>"
         kind = "hit" if step.accepted else "miss"
         items.append(f"<li class={kind}>{body}</li>")
     return f"<ol class=search>{''.join(items)}</ol>" if items else ""
+
+
+def _chips(lead: str, names: Sequence[str], kind: str) -> str:
+    if not names:
+        return ""
+    chips = " ".join(f"<span class='{kind}'>{escaped(name)}</span>" for name in names[:_MAX_CHIPS])
+    more = len(names) - _MAX_CHIPS
+    tail = f" and {more:,} more" if more > 0 else ""
+    return f"<p class=chips><span class=lead>{lead}</span> {chips}{tail}</p>"

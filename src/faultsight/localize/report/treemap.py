@@ -143,7 +143,7 @@ def _cell(view: View, what: tuple[list[int], list[int], str], box: Box) -> tuple
     )  # fmt: skip
     ranks = [
         rank
-        for rank, root in enumerate(view.roots, start=1)
+        for rank, root in view.roots
         if (seen := view.place_of(root)) is not None
         and seen[2]
         and (seen[0] is None or [seen[0]] == rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,11 +14,16 @@ from faultsight.core.combination import AttributeCombination
 from faultsight.localize.contract import RootPattern
 from faultsight.localize.leaves import Leaves
 
-__all__ = ["View", "choose_views", "relative_deviation"]
+__all__ = ["Ranked", "View", "choose_views", "relative_deviation"]
+
+Ranked = tuple[int, RootPattern]
+"""A pattern and its rank among the patterns of all KPIs."""
 
 MAX_VIEWS = 3
 MAX_ROWS = 40
 MAX_COLUMNS = 24
+# Elements of an attribute that are told apart at all: a picture of a million has no use.
+MAX_ELEMENTS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +38,15 @@ class View:
         Positions of the attributes; ``columns`` is -1 where the cube has one attribute.
     slice : mapping of int to int
         Other attributes that are held at an element.
-    roots : sequence of RootPattern
-        Ranked patterns of this KPI.
+    roots : sequence of (int, RootPattern)
+        Patterns of this KPI with their ranks.
     """
 
     leaves: Leaves
     rows: int
     columns: int
     slice: Mapping[int, int]
-    roots: Sequence[RootPattern]
+    roots: Sequence[Ranked]
 
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
@@ -114,7 +119,7 @@ class View:
         present = np.flatnonzero(self.cells["leaves"].sum(axis=1 - axis) > 0)
         named = {
             root.combination[self.name(attribute)]
-            for root in self.roots
+            for _, root in self.roots
             if self.name(attribute) in root.combination
         }
         ranked = sorted(
@@ -145,21 +150,22 @@ def relative_deviation(actual: float, forecast: float) -> float:
     return (actual - forecast) / largest if largest > 0 else 0.0
 
 
-def choose_views(leaves: Leaves, roots: Sequence[RootPattern]) -> list[View]:
+def choose_views(leaves: Leaves, roots: Sequence[Ranked]) -> list[View]:
     """Return the views in which the roots are seen best, at most three, the first the widest."""
+    leaves = _condensed(leaves, roots)
     cube = leaves.cube
     n = len(cube.attributes)
     if n == 1:
         return [View(leaves, 0, -1, {}, roots)]
     weight = np.zeros(n)
-    for root in roots:
+    for _, root in roots:
         for attribute in root.combination:
             weight[cube.attributes.index(attribute)] += 0.1 + min(abs(root.impact), 1.0)
     if not roots:
         weight = np.array([_spread(leaves, attribute) for attribute in range(n)])
     by_weight = sorted(range(n), key=lambda a: (-weight[a], _unhandy(cube.cardinalities[a]), a))
     views: list[View] = []
-    for root in roots:
+    for _, root in roots:
         if any((seen := v.place_of(root)) is not None and seen[2] for v in views):
             continue
         elements = _codes(leaves, root.combination)
@@ -172,8 +178,35 @@ def choose_views(leaves: Leaves, roots: Sequence[RootPattern]) -> list[View]:
     return views or [_view(leaves, by_weight[:2], {}, roots)]
 
 
+def _condensed(leaves: Leaves, roots: Sequence[Ranked]) -> Leaves:
+    """Return the leaves with the least elements of large attributes taken together as one.
+
+    Elements of roots are kept, then the largest. For drawing only: leaves repeat.
+    """
+    cube = leaves.cube
+    elements = list(cube.elements)
+    codes = cube.codes.copy()
+    for attribute, name in enumerate(cube.attributes):
+        size = cube.cardinalities[attribute]
+        if size <= MAX_ELEMENTS:
+            continue
+        named = {root.combination[name] for _, root in roots if name in root.combination}
+        is_named = np.array([element in named for element in elements[attribute]])
+        volume = np.maximum(leaves.actual, leaves.forecast)
+        volume = np.bincount(codes[:, attribute], volume, size)
+        kept = np.sort(np.lexsort((-volume, ~is_named))[: max(MAX_ELEMENTS, len(named))])
+        place = np.full(size, len(kept), dtype=np.int32)
+        place[kept] = np.arange(len(kept))
+        codes[:, attribute] = place[codes[:, attribute]]
+        elements[attribute] = (
+            *(elements[attribute][code] for code in kept),
+            f"{size - len(kept):,} others",
+        )
+    return Leaves(replace(cube, elements=tuple(elements), codes=codes), leaves.kpi)
+
+
 def _view(
-    leaves: Leaves, pair: Sequence[int], held: Mapping[int, int], roots: Sequence[RootPattern]
+    leaves: Leaves, pair: Sequence[int], held: Mapping[int, int], roots: Sequence[Ranked]
 ) -> View:
     """Return a view that is taller than wide."""
     sizes = leaves.cardinalities

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultsight.localize.contract import RootPattern
 from faultsight.localize.leaves import Leaves
 from faultsight.localize.report.svg import axis_labels, element, escaped, label, ticks, tooltip
+from faultsight.localize.report.views import Ranked
 from faultsight.localize.wording import MINUS, number, place
 
 __all__ = ["Part", "parts_of_change", "waterfall"]
@@ -41,12 +41,12 @@ class Part:
     per_mille: int | None
 
 
-def parts_of_change(leaves: Leaves, roots: Sequence[RootPattern]) -> list[Part]:
+def parts_of_change(leaves: Leaves, roots: Sequence[Ranked]) -> list[Part]:
     """Return the overall deviation, root by root, then the remainder."""
     deviation = leaves.actual - leaves.forecast
     is_free = np.ones(len(deviation), dtype=bool)
     names, changes = [], []
-    for rank, root in enumerate(roots, start=1):
+    for rank, root in roots:
         inside = leaves.cube.leaves_of(root.combination)
         mine = inside[is_free[inside]]
         is_free[mine] = False
@@ -66,7 +66,7 @@ def parts_of_change(leaves: Leaves, roots: Sequence[RootPattern]) -> list[Part]:
     return [Part(n, c, int(s)) for n, c, s in zip(names, changes, shares, strict=True)]
 
 
-def waterfall(leaves: Leaves, roots: Sequence[RootPattern]) -> str:
+def waterfall(leaves: Leaves, roots: Sequence[Ranked]) -> str:
     """Return the waterfall as SVG."""
     parts = parts_of_change(leaves, roots)
     expected, actual = float(leaves.forecast.sum()), float(leaves.actual.sum())

@@ -20,8 +20,8 @@ def test_the_paper_s_curve() -> None:
     assert knee(x, y) == pytest.approx(0.222, abs=1e-3)
 
 
-@pytest.mark.parametrize("y", [np.arange(9.0), np.ones(9), np.arange(9.0) ** 2])
-def test_lines_and_convex_curves_have_none(y: np.ndarray) -> None:
+@pytest.mark.parametrize("y", [np.arange(9.0), np.ones(9)])
+def test_straight_lines_have_none(y: np.ndarray) -> None:
     assert knee(np.arange(9.0), y) is None
 
 

@@ -67,7 +67,9 @@ def test_small_counts_that_halve_together() -> None:
     answer = PSqueeze().localize(cube_of(real, forecast))
     assert list(map(str, answer.combinations)) == ["a=a3"]
     amounts = np.abs(real - forecast)
-    assert answer.patterns[0].score == pytest.approx(amounts[3].sum() / amounts.sum(), rel=0.05)
+    share = amounts[3].sum() / amounts.sum()
+    # Leaves at the rim of the cluster are left out of the score.
+    assert 0.8 * share < answer.patterns[0].score <= share
 
 
 def test_noise_alone_has_no_cluster() -> None:

@@ -120,15 +120,15 @@ class AutoRoot(Localizer):
                 Candidate(f.elements, f.score, "another element of the cluster scores higher")
                 for f in found[1:_NEAREST]
             ]
-        findings = []
+        roots: dict[tuple[tuple[int, int], ...], Finding] = {}
         for key, finding in best.items():
             if any(set(other) < set(key) for other in best):
                 dropped.append(Candidate(finding.elements, finding.score, "lies inside a root"))
             else:
-                findings.append(finding)
+                roots[key] = finding
         return Answer(
-            findings,
-            [c for c in dropped if tuple(sorted(c.elements.items())) not in best],
+            list(roots.values()),
+            [c for c in dropped if tuple(sorted(c.elements.items())) not in roots],
             "no element holds enough of a cluster",
             trace,
         )

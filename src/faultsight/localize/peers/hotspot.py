@@ -261,8 +261,8 @@ def _below_best(
         above = tuple(a for a in attributes if a != free)
         if above in best:
             is_below |= np.isin(cuboids.cell_of_leaves(above), best[above].cells)
-    found = np.unique(cells[is_below])
-    return found[is_open[found]]
+    found: NDArray[np.intp] = np.unique(cells[is_below & is_open[cells]])
+    return found
 
 
 def _grow(

@@ -120,3 +120,19 @@ def test_settings_are_checked() -> None:
         RiskLocConfig(risk_threshold=1.5)
     with pytest.raises(SettingError, match="n_outliers"):
         RiskLocConfig(n_outliers=-1)
+
+
+def test_a_single_leaf_changes_like_itself_whatever_the_rounding() -> None:
+    stream = np.random.default_rng(5)
+    cube = cube_of(stream.uniform(1, 99, 500), stream.uniform(1, 99, 500), (500,))
+    partition = _Partition.of(Leaves(cube, cube.kpis[0]), 5)
+    assert {partition.ripple_error(np.array([i])) for i in range(500)} == {0.0}
+
+
+def test_a_single_leaf_sits_on_the_threshold_and_is_a_root() -> None:
+    # All the weight it can have is 1, of 1 + 1: a risk of one half.
+    real, forecast = noisy((8, 6))
+    real[19], forecast[19] = 190.0, 25.0
+    answer = RiskLoc().localize(cube_of(real, forecast, (8, 6)))
+    assert list(map(str, answer.combinations)) == ["a=a3&b=b1"]
+    assert answer.patterns[0].confidence == 0.5

@@ -1,11 +1,264 @@
-"""Placeholder of the scan until it is ported."""
+"""The default localizer: a likelihood-ratio scan of all combinations of the cube.
 
-from faultsight.localize.contract import Answer, Localizer
+Read on in the order of the method: `noise` (how much normal leaves deviate), `shift` (what all
+leaves share), `gain` (what a combination explains), `search` (greedy, over the whole cube),
+`significance` (when to stop), `stability` (the bootstrap, if asked for).
+
+There is no threshold on leaves, no assumption that the leaves of a root deviate alike, and no
+number of roots to give: one parameter set served every data set it was measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.core.errors import SettingError
+from faultsight.localize.contract import Answer, Candidate, Finding, LayerTrace, Localizer
+from faultsight.localize.cuboids import Cuboids
 from faultsight.localize.leaves import Leaves
+
+if TYPE_CHECKING:
+    from faultsight.localize.scan.gain import Gain
+    from faultsight.localize.scan.search import Found, Search
+
+__all__ = ["Scan", "ScanConfig"]
+
+_NEAREST = 10
+_REMARKABLE_SHIFT = 0.01
+
+
+@dataclass(frozen=True)
+class ScanConfig:
+    """Settings of the scan.
+
+    Attributes
+    ----------
+    alpha : float
+        Accepted chance of a false root in noise, after multiple testing. 0.001: real noise has
+        heavier tails than the model, so this is kept below the usual levels.
+    cap : float
+        A leaf's deviation counts for at most this many standard deviations. 7: a single leaf can
+        still be a root in a cube of 10^5 leaves, and no leaf outweighs many that agree.
+    shift_within : float
+        A shift common to all leaves is taken out if it is at most this many standard deviations
+        of a typical leaf. 0.5: real forecasts are off by that much as a whole, while fewer large
+        roots than that would be mistaken for a shift.
+    least_effect : float
+        A root deviates by at least so many standard deviations of its leaves. 0.3: thousands of
+        leaves can make a deviation certain that nobody would act on.
+    least_share : float
+        A root of a ratio KPI holds at least this share of all excess failures. 0.15: in an
+        outage failure rates rise everywhere, and what the roots leave of it is no second fault.
+    max_roots : int
+        The search ends after so many.
+    max_layer : int or None
+        The widest combinations to look at; None looks at all.
+    told_roots : int or None
+        How many roots there are, if known: so many are returned and nothing is tested.
+    bootstrap : int
+        Bootstrap samples for the stability of each root; 0 computes none. Each costs as much as
+        the localization itself.
+    seed : int
+        Where the bootstrap's draws start.
+
+    Raises
+    ------
+    SettingError
+        If a value is out of its range.
+    """
+
+    alpha: float = 0.001
+    cap: float = 7.0
+    shift_within: float = 0.5
+    least_effect: float = 0.3
+    least_share: float = 0.15
+    max_roots: int = 12
+    max_layer: int | None = None
+    told_roots: int | None = None
+    bootstrap: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise SettingError(f"alpha must lie between 0 and 1, not {self.alpha}")
+        if not self.cap > 0:
+            raise SettingError(f"cap must be above 0, not {self.cap}")
+        for name in ("shift_within", "least_effect", "least_share", "bootstrap"):
+            if not getattr(self, name) >= 0:
+                raise SettingError(f"{name} must not be negative, but is {getattr(self, name)}")
+        for name in ("max_roots", "max_layer", "told_roots"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingError(f"{name} must be at least 1, not {value}")
 
 
 class Scan(Localizer):
-    """Placeholder."""
+    """Find the combinations that explain the deviation of a cube best, and how surely.
+
+    Every combination of every cuboid gets the gain in likelihood from letting it deviate; the best
+    one is taken, its leaves are removed, the noise is fitted again, and so on, until what is best
+    could be noise. Additive KPIs are judged by relative deviations, ratios by excess failures.
+
+    Abstains, with the reason, if no combination deviates beyond noise, or from a shift that all
+    leaves share.
+
+    Parameters
+    ----------
+    config : ScanConfig, optional
+        Settings.
+
+    Examples
+    --------
+    >>> from itertools import product
+    >>> import polars as pl
+    >>> from faultsight.core.cube import KpiCube
+    >>> rows = list(product("ab", "xyz", range(8)))
+    >>> stream = np.random.default_rng(0)
+    >>> frame = pl.DataFrame(rows, schema=["cdn", "site", "isp"], orient="row").with_columns(
+    ...     predict=pl.lit(100.0), real=100 + 3 * stream.standard_normal(len(rows)))
+    >>> fails = (pl.col("cdn") == "a") & (pl.col("site") == "y")
+    >>> frame = frame.with_columns(real=pl.when(fails).then(0.6 * pl.col("real")).otherwise("real"))
+    >>> answer = Scan().localize(KpiCube.from_frame(frame))
+    >>> [str(c) for c in answer.combinations], answer.patterns[0].direction
+    (['cdn=a&site=y'], 'drop')
+    """
+
+    name: ClassVar[str] = "scan"
+
+    def __init__(self, *, config: ScanConfig | None = None) -> None:
+        self.config = config or ScanConfig()
 
     def _localize(self, leaves: Leaves) -> Answer:
-        return Answer()
+        # numba takes a while to import, and the other localizers do without.
+        from faultsight.localize.scan.search import Search
+        from faultsight.localize.scan.stability import stability
+
+        config = self.config
+        cuboids = leaves.cuboids(config.max_layer)
+        active = np.flatnonzero(leaves.is_active)
+
+        def prepared(weight: NDArray[np.float64] | None, next_best: int) -> Search:
+            return Search(
+                cuboids,
+                active,
+                self._gain(leaves, active),
+                leaves.cube.attributes,
+                weight=weight,
+                next_best=next_best,
+            )
+
+        def found_in(search: Search) -> list[Found]:
+            return search.roots(
+                alpha=config.alpha, most=config.max_roots, told=config.told_roots
+            )
+
+        search = prepared(None, _NEAREST)
+        roots = found_in(search)
+        stable: Sequence[float | None] = [None] * len(roots)
+        if config.bootstrap and roots:
+            stable = stability(
+                roots,
+                lambda weight: found_in(prepared(weight, 0)),
+                leaves=len(active),
+                samples=config.bootstrap,
+                seed=config.seed,
+            )
+        return Answer(
+            findings=[_finding(root, share) for root, share in zip(roots, stable, strict=True)],
+            dropped=_dropped(search, roots),
+            abstained="" if roots else _reason_to_abstain(search),
+            trace=[
+                self._trace(leaves, cuboids, search, number)
+                for number in range(len(search.steps))
+            ],
+            remarks=_remarks(search.gain),
+        )
+
+    def _gain(self, leaves: Leaves, active: NDArray[np.intp]) -> Gain:
+        from faultsight.localize.scan.gain import DeviationGain, ExcessGain
+
+        actual, forecast = leaves.actual[active], leaves.forecast[active]
+        if leaves.kpi.is_ratio:
+            return ExcessGain(actual, forecast, least_share=self.config.least_share)
+        return DeviationGain(
+            actual,
+            forecast,
+            cap=self.config.cap,
+            shift_within=self.config.shift_within,
+            least_effect=self.config.least_effect,
+        )
+
+    def _trace(
+        self, leaves: Leaves, cuboids: Cuboids, search: Search, number: int
+    ) -> LayerTrace:
+        step = search.steps[number]
+        tested = self.name_of(leaves, step.found.elements)
+        is_root = number < search.n_roots
+        losers = tuple(self.name_of(leaves, c.elements) for c in step.next_best)
+        return LayerTrace(
+            title=f"step {number + 1}",
+            cuboids=len(cuboids),
+            combinations=search.n_combinations,
+            accepted=(tested,) if is_root else (),
+            dropped=losers if is_root else (tested, *losers)[:_NEAREST],
+            note=_verdict(step.found) + ("" if is_root else ": the search ends"),
+        )
+
+
+def _verdict(found: Found) -> str:
+    side = "below" if found.mean > 0 else "above"
+    text = (
+        f"{abs(found.mean):.0%} {side} the rest over {len(found.leaves)} leaves, gain "
+        f"{found.gain:.1f}, p = {found.p_value:.1g}"
+    )
+    if found.inflation > 1.005:
+        text += f" (gains of like combinations are inflated {found.inflation:.2f} times)"
+    return text
+
+
+def _finding(root: Found, share: float | None) -> Finding:
+    return Finding(
+        elements=root.elements,
+        score=root.score,
+        confidence=root.purity,
+        reason=_verdict(root),
+        p_value=root.p_value,
+        stability=share,
+    )
+
+
+def _dropped(search: Search, roots: Sequence[Found]) -> list[Candidate]:
+    """Return the candidate that was tested and failed, then the runners-up of the first step."""
+    taken = [root.elements for root in roots]
+    dropped = []
+    for step in search.steps[search.n_roots :]:
+        dropped.append(
+            Candidate(step.found.elements, step.found.score, "could be noise: "
+                      + _verdict(step.found))  # fmt: skip
+        )
+        taken.append(step.found.elements)
+    for scored in search.steps[0].next_best if search.steps else ():
+        if scored.elements not in taken:
+            taken.append(scored.elements)
+            dropped.append(
+                Candidate(scored.elements, scored.score, "another explains its leaves better")
+            )
+    return dropped[:_NEAREST]
+
+
+def _reason_to_abstain(search: Search) -> str:
+    if search.gain.is_shifted:
+        return "a shift that all leaves share explains the deviation"
+    return "no combination deviates beyond noise"
+
+
+def _remarks(gain: Gain) -> list[str]:
+    if abs(gain.shift) < _REMARKABLE_SHIFT:
+        return []
+    side = "below" if gain.shift > 0 else "above"
+    return [f"all leaves lie about {abs(gain.shift):.1%} {side} their forecasts: taken out first"]

@@ -13,9 +13,9 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from faultsight.localize.bases import BASE_CELLS, cover, split_by_lead
-from faultsight.localize.codes import CodeTable
-from faultsight.localize.passes import (
+from faultsight.localize.cuboids.bases import BASE_CELLS, cover, split_by_lead
+from faultsight.localize.cuboids.codes import CodeTable
+from faultsight.localize.cuboids.passes import (
     Attributes,
     Copy,
     Cuboid,
@@ -58,6 +58,8 @@ class Plan:
         Where each of them lies among their cells.
     n_cells : int
         How many cells they have in all.
+    is_large : bool
+        Whether columns had better be taken one by one than all at once.
     work : float
         The cost of making them all, in values added through an index.
 
@@ -74,6 +76,7 @@ class Plan:
         self._table = table
         self._wanted = tuple(wanted)
         self._whole = tuple(range(table.n_attributes))
+        self.is_large = table.n_leaves > _LARGE
         self._is_full = table.is_full
         # Stands for the leaves where these are all combinations and need not be copied.
         self._leaves = Cuboid(self._whole, table.n_leaves)
@@ -93,7 +96,7 @@ class Plan:
 
     def run(self, columns: Sequence[NDArray[np.float64]], flat: NDArray[np.float64]) -> None:
         """Sum columns of leaf values into the cells of all cuboids, a row for each column."""
-        if self._is_full and self._table.n_leaves > _LARGE:
+        if self._is_full and self.is_large:
             for position, column in enumerate(columns):
                 self._run([column], flat[position : position + 1])
         else:

@@ -16,15 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultsight.core.errors import InputError, SettingError
-from faultsight.localize.codes import CodeTable
-from faultsight.localize.passes import Attributes, Cuboid
-from faultsight.localize.rollup import Plan
+from faultsight.localize.cuboids.codes import CodeTable
+from faultsight.localize.cuboids.passes import Attributes, Cuboid
+from faultsight.localize.cuboids.rollup import Plan
 
 __all__ = ["Cells", "Cuboids"]
 
 # Taking a leaf out of a cell costs this much of adding a value in a planned pass.
 _LOOK_UP_COST = 2.0
-_LARGE = 1 << 16
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
@@ -185,7 +184,7 @@ class Cuboids:
             raise InputError(f"{len(rows)} columns do not fit sums of {len(sums.flat)}")
         if _LOOK_UP_COST * len(leaves) * len(self) > self._plan.work:
             # All columns at once are faster, one at a time needs less memory.
-            width = 1 if self.n_leaves > _LARGE else len(rows)
+            width = 1 if self._plan.is_large else len(rows)
             for start in range(0, len(rows), width):
                 some = rows[start : start + width]
                 taken = np.zeros((len(some), self.n_leaves))

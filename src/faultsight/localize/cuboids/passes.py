@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faultsight.localize.codes import BLOCK, CodeTable, ElementBlock
+from faultsight.localize.cuboids.codes import BLOCK, CodeTable, ElementBlock
 
 __all__ = [
     "Attributes",

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from faultsight.localize.codes import CodeTable
-from faultsight.localize.passes import Attributes
+from faultsight.localize.cuboids.codes import CodeTable
+from faultsight.localize.cuboids.passes import Attributes
 
 __all__ = ["BASE_CELLS", "cover", "split_by_lead"]
 

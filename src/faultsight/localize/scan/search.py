@@ -1,0 +1,253 @@
+"""The greedy search: the best combination of all cuboids, then the best of what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.localize.cuboids import Cuboids
+from faultsight.localize.scan.gain import Gain
+from faultsight.localize.scan.significance import inflation, p_value
+
+__all__ = ["Found", "Scored", "Search", "Step"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# Gains closer than this are a tie: sums in another order differ in their last digits.
+_TIE = 1e-9
+_FEWEST_LEFT = 10
+_LEAST_SHARE_LEFT = 0.02
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A combination in codes, and its gain less the price of naming it."""
+
+    elements: dict[int, int]
+    score: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """A combination that was tested.
+
+    Attributes
+    ----------
+    elements : dict of int to int
+        Attribute position to element code.
+    leaves : ndarray of int
+        The active leaves that it explains: its own but those of roots found before.
+    gain, inflation, p_value : float
+        The gain under the noise that remains without it, divided by `inflation`.
+    score : float
+        That gain less ln of the number of combinations in its cuboid.
+    mean : float
+        Its relative deviation, positive for a drop.
+    purity : float
+        Weighted share of its leaves that deviate by at least half of that.
+    is_material : bool
+        Whether it deviates enough to be worth a report.
+    """
+
+    elements: dict[int, int]
+    leaves: NDArray[np.intp]
+    gain: float
+    inflation: float
+    p_value: float
+    score: float
+    mean: float
+    purity: float
+    is_material: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what was tested, and, of the first step, what came next."""
+
+    found: Found
+    next_best: tuple[Scored, ...]
+
+
+@dataclass
+class Search:
+    """Repeatedly take the combination that explains most, and remove its leaves.
+
+    The best combination maximizes gain - ln(number of combinations in its cuboid): its leaves
+    are all its own (a parent mixes in normal ones) and none is left out (a child leaves some).
+    Whether it is a root is judged after its removal, by the noise of what remains: the anomaly
+    itself must not pass for noise, nor must roots found before.
+
+    Parameters
+    ----------
+    cuboids : Cuboids
+        Of all leaves of the cube.
+    active : ndarray of int
+        Its active leaves, which the gain numbers 0, 1, ...
+    gain : Gain
+        The model.
+    names : sequence of str
+        Of the attributes; decide exact ties, so that the attributes' order does not.
+    weight : ndarray, optional
+        How often each active leaf counts (for the bootstrap).
+    next_best : int
+        How many runners-up of the first step to keep.
+    """
+
+    cuboids: Cuboids
+    active: NDArray[np.intp]
+    gain: Gain
+    names: Sequence[str]
+    weight: Array | None = None
+    next_best: int = 0
+    steps: list[Step] = field(default_factory=list)
+    n_roots: int = 0
+
+    def __post_init__(self) -> None:
+        self._is_left: Mask = np.ones(len(self.active), dtype=bool)
+        if self.weight is not None:
+            self._is_left = self.weight > 0
+        self._cells_of_cuboid = np.diff(self.cuboids.offsets)
+        self._number = np.full(self.cuboids.n_leaves, -1)
+        self._number[self.active] = np.arange(len(self.active))
+        self._refit()
+        present = self._count > 0
+        starts = self.cuboids.offsets[:-1]
+        self._combinations = np.add.reduceat(present, starts, dtype=np.int64)
+        self._price = np.repeat(np.log(np.maximum(self._combinations, 1)), self._cells_of_cuboid)
+
+    @property
+    def n_combinations(self) -> int:
+        """How many combinations hold an active leaf."""
+        return int(self._combinations.sum())
+
+    def roots(self, *, alpha: float, most: int, told: int | None) -> list[Found]:
+        """Return the roots; `steps` also holds the candidate at which the search ended."""
+        found: list[Found] = []
+        while len(found) < (told or most):
+            cell = self._best()
+            if cell is None:
+                break
+            next_best = () if self.steps or not self.next_best else self._next_best(cell)
+            candidate = self._test(cell)
+            self.steps.append(Step(candidate, next_best))
+            is_root = candidate.p_value <= alpha and candidate.is_material
+            if told is None and not is_root:
+                break
+            found.append(candidate)
+            self.n_roots += 1
+            if not self._is_left.any():
+                break
+        return found
+
+    def _refit(self) -> None:
+        self.gain.fit(self._is_left)
+        self._columns = self.gain.columns()
+        counted = self._is_left.astype(np.float64)
+        if self.weight is not None:
+            counted *= self.weight
+        rows = np.zeros((3, self.cuboids.n_leaves))
+        for row, values in zip(rows, (*self._columns, np.ones(len(counted))), strict=True):
+            row[self.active] = values * counted
+        self._first, self._second, self._count = self.cuboids.sums(*rows).flat
+        gains = self.gain.signed_gains(self._first, self._second)
+        # Where all leaves are gone, sums that were rounded would speak.
+        self._gains = np.where(self._count > 0, gains, 0.0)
+
+    def _best(self) -> int | None:
+        scores = np.where(self._count > 0, self._gains - self._price, -np.inf)
+        scores[self._gains <= 0] = -np.inf
+        best = scores.max()
+        if best == -np.inf:
+            return None
+        tied = np.flatnonzero(scores >= best - _TIE * max(abs(best), 1.0))
+        return int(tied[0]) if len(tied) == 1 else min(tied.tolist(), key=self._tie_order)
+
+    def _tie_order(self, cell: int) -> tuple[int, int, float, list[str]]:
+        """Shallow first; then what does not depend on the order of attributes; then names."""
+        attributes, _ = self.cuboids.locate(cell)
+        position = self.cuboids.attribute_sets.index(attributes)
+        start, stop = self.cuboids.offsets[position : position + 2]
+        whole = float(f"{np.abs(self._gains[start:stop]).sum():.9g}")
+        names = sorted(self.names[a] for a in attributes)
+        return len(attributes), int(self._combinations[position]), -whole, names
+
+    def _test(self, cell: int) -> Found:
+        attributes, place = self.cuboids.locate(cell)
+        elements = dict(
+            zip(attributes, self.cuboids.elements_of_cell(attributes, place), strict=True)
+        )
+        inside = self._number[self.cuboids.leaves_of_cell(attributes, place)]
+        leaves = inside[(inside >= 0) & self._is_left[inside]]
+        combinations = int(self._combinations[self.cuboids.attribute_sets.index(attributes)])
+        self._is_left[leaves] = False
+        n_left = int(self._is_left.sum())
+        too_few = n_left < max(_FEWEST_LEFT, _LEAST_SHARE_LEFT * len(self.active))
+        if too_few:
+            self._is_left[:] = False
+        else:
+            self._refit()
+        counted = np.ones(len(leaves)) if self.weight is None else self.weight[leaves]
+        first, second = (column[leaves] * counted for column in self._columns)
+        precision = float(first.sum())
+        gain = float(self.gain.signed_gains(first.sum(keepdims=True), second.sum(keepdims=True))[0])
+        mean = float(self.gain.means(first.sum(keepdims=True), second.sum(keepdims=True))[0])
+        factor = 1.0 if too_few else self._inflation(precision)
+        return Found(
+            elements=elements,
+            leaves=leaves,
+            gain=gain / factor,
+            inflation=factor,
+            p_value=p_value(
+                gain / factor,
+                combinations=combinations,
+                cuboids=len(self.cuboids),
+                leaves=len(self.active),
+            ),
+            score=gain / factor - float(np.log(max(combinations, 1))),
+            mean=mean,
+            purity=self._purity(first, second, mean),
+            is_material=self.gain.is_material(gain, leaves),
+        )
+
+    def _inflation(self, precision: float) -> float:
+        # Of single leaves, the widest cuboid holds each once; elsewhere they would be repeats.
+        widest = np.zeros(len(self._count), dtype=bool)
+        widest[self.cuboids.offsets[-2] :] = True
+        usable = ((self._count > 1.5) | (widest & (self._count > 0))) & (self._first > 0)
+        return inflation(self._gains[usable], self._first[usable], precision)
+
+    def _purity(self, first: Array, second: Array, mean: float) -> float:
+        agrees = self.gain.means(first, second) * np.sign(mean) >= 0.5 * abs(mean)
+        return float(first[agrees].sum() / first.sum()) if first.sum() > 0 else 0.0
+
+    def _next_best(self, winner: int) -> tuple[Scored, ...]:
+        """Return the runners-up, one for each set of leaves: those of one set have equal sums."""
+        scores = np.where((self._count > 0) & (self._gains > 0), self._gains - self._price, -np.inf)
+        many = min(4 * self.next_best + 8, len(scores))
+        top = np.argpartition(-scores, many - 1)[:many]
+        ranked = []
+        for cell in top[np.isfinite(scores[top])].tolist():
+            attributes, place = self.cuboids.locate(cell)
+            names = sorted(self.names[a] for a in attributes)
+            ranked.append((-float(f"{scores[cell]:.9g}"), len(attributes), names, cell))
+        seen = {self._fingerprint(winner)}
+        chosen: list[Scored] = []
+        for minus_score, _, _, cell in sorted(ranked):
+            mark = self._fingerprint(cell)
+            if mark in seen:
+                continue
+            seen.add(mark)
+            attributes, place = self.cuboids.locate(cell)
+            elements = self.cuboids.elements_of_cell(attributes, place)
+            chosen.append(Scored(dict(zip(attributes, elements, strict=True)), -minus_score))
+            if len(chosen) == self.next_best:
+                break
+        return tuple(chosen)
+
+    def _fingerprint(self, cell: int) -> tuple[str, ...]:
+        sums = (self._first[cell], self._second[cell], self._count[cell])
+        return tuple(f"{value:.9g}" for value in sums)

@@ -1,0 +1,81 @@
+"""Whether a gain could be noise.
+
+Real cubes have structure of their own in every combination, which leaf noise does not explain:
+traffic of a city drifts as one. So a gain is first divided by how much the other combinations
+of like precision deviate beyond leaf noise (as genomic control does with test statistics), then
+compared with what the best of all combinations would reach by chance.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["inflation", "p_value"]
+
+Array = NDArray[np.float64]
+
+# Quantiles of a chi-squared variable with one degree of freedom.
+_CHI2_90 = 2.7055
+_CHI2_99 = 6.6349
+_LEAST_NEIGHBOURS = 20
+_ENOUGH_FOR_THE_TAIL = 500
+
+
+def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 200) -> float:
+    """Return by how much gains are inflated among the combinations of like precision.
+
+    Parameters
+    ----------
+    gains, precision : ndarray
+        Of all combinations that are left.
+    at : float
+        The precision to compare at.
+    neighbours : int
+        The range of precisions is widened until it holds so many.
+
+    Returns
+    -------
+    float
+        At least 1.
+
+    Examples
+    --------
+    >>> z = np.random.default_rng(0).standard_normal(10_000)
+    >>> inflation(z**2 / 2, np.ones(10_000), 1.0) < 1.1
+    True
+    >>> round(inflation(4 * z**2 / 2, np.ones(10_000), 1.0), 1)
+    3.9
+    """
+    if at <= 0 or len(gains) < _LEAST_NEIGHBOURS:
+        return 1.0
+    distance = np.abs(np.log(precision / at))
+    reach = math.log(1.25)
+    is_near = distance <= reach
+    while is_near.sum() < min(neighbours, len(gains)):
+        reach *= 1.5
+        is_near = distance <= reach
+    squares = np.sort(2 * np.abs(gains[is_near]))
+    worst = max(1.0, squares[int(0.9 * len(squares))] / _CHI2_90)
+    if len(squares) >= _ENOUGH_FOR_THE_TAIL:
+        worst = max(worst, squares[int(0.99 * len(squares))] / _CHI2_99)
+    return float(worst)
+
+
+def p_value(gain: float, *, combinations: int, cuboids: int, leaves: int) -> float:
+    """Return the chance that the best combination of any cuboid gains so much in noise.
+
+    Bonferroni over the combinations of the cuboid and over the cuboids. With few leaves the noise
+    itself is hardly known, and a gain is worth less (as in a t-test).
+
+    Examples
+    --------
+    >>> p_value(30.0, combinations=100, cuboids=15, leaves=10_000) < 1e-9
+    True
+    >>> p_value(30.0, combinations=4, cuboids=3, leaves=4) > 0.01
+    True
+    """
+    worth = 0.5 * leaves * math.log1p(2 * max(gain, 0.0) / leaves)
+    return min(1.0, cuboids * combinations * math.erfc(math.sqrt(worth)))

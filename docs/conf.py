@@ -7,7 +7,7 @@ from faultsight import __version__
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import generate_reference  # noqa: E402 - found by the line above
+import generate_reference
 
 generate_reference.write_all()
 

@@ -65,8 +65,8 @@ def _localizers() -> list[str]:
         "",
         "Any of these names goes to `faultsight localize --method`; any setting to `--set`.",
     ]
-    names = sorted(LOCALIZERS.names(), key=lambda n: (n not in ("scan", "rapminer"), n != "scan", n))
-    for name in names:
+    ours = ["scan", "rapminer"]
+    for name in [*ours, *(n for n in LOCALIZERS.names() if n not in ours)]:
         member = LOCALIZERS.load(name)
         lines += ["", f"## `{name}`", "", f"{{class}}`{member.__module__}.{member.__name__}`", ""]
         lines += _plain((member.__doc__ or "").split("\n\n")[0])
@@ -85,8 +85,8 @@ def _datasets() -> list[str]:
     lines = [
         "# Datasets",
         "",
-        "`faultsight data list` shows which are on your machine. The folder is named by `--data` or",
-        "the environment variable `FAULTSIGHT_DATA`.",
+        "`faultsight data list` shows which are on your machine. The folder is named by `--data`",
+        "or the environment variable `FAULTSIGHT_DATA`.",
         "",
         "| name | what it is | origin | licence | how to get it |",
         "|---|---|---|---|---|",

@@ -2,9 +2,10 @@
 
 References
 ----------
-Z. Li et al., "RobustSpot: robust root cause localization for live-video quality of experience",
-IEEE Transactions on Services Computing 2023: influence degree and contribution ability of a leaf,
-expansion by their product, rule mining on the most frequent elements, and merging.
+Y. Sun, D. Cheng, P. Jin et al., "Robust anomaly clue localization of multi-dimensional derived
+measure for online video services", IEEE Transactions on Services Computing 2023,
+doi:10.1109/TSC.2022.3155500: anomaly degree and contribution ability of a leaf, and weighted
+association rule mining.
 """
 
 from __future__ import annotations

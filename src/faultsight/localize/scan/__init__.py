@@ -54,6 +54,10 @@ class ScanConfig:
     least_share : float
         A root of a ratio KPI holds at least this share of all excess failures. 0.15: in an
         outage failure rates rise everywhere, and what the roots leave of it is no second fault.
+    least_leaves : int
+        A root covers at least so many active leaves. 1: a single leaf that is far out is a root,
+        as it should be where forecasts are good. Where single leaves jump by themselves (heavy
+        tails), 2 keeps them out.
     max_roots : int
         The search ends after so many.
     max_layer : int or None
@@ -77,6 +81,7 @@ class ScanConfig:
     shift_within: float = 0.5
     least_effect: float = 0.3
     least_share: float = 0.15
+    least_leaves: int = 1
     max_roots: int = 12
     max_layer: int | None = None
     told_roots: int | None = None
@@ -91,7 +96,7 @@ class ScanConfig:
         for name in ("shift_within", "least_effect", "least_share", "bootstrap"):
             if not getattr(self, name) >= 0:
                 raise SettingError(f"{name} must not be negative, but is {getattr(self, name)}")
-        for name in ("max_roots", "max_layer", "told_roots"):
+        for name in ("least_leaves", "max_roots", "max_layer", "told_roots"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SettingError(f"{name} must be at least 1, not {value}")
@@ -149,13 +154,12 @@ class Scan(Localizer):
                 self._gain(leaves, active),
                 leaves.cube.attributes,
                 weight=weight,
+                least_leaves=config.least_leaves,
                 next_best=next_best,
             )
 
         def found_in(search: Search) -> list[Found]:
-            return search.roots(
-                alpha=config.alpha, most=config.max_roots, told=config.told_roots
-            )
+            return search.roots(alpha=config.alpha, most=config.max_roots, told=config.told_roots)
 
         search = prepared(None, _NEAREST)
         roots = found_in(search)
@@ -173,8 +177,7 @@ class Scan(Localizer):
             dropped=_dropped(search, roots),
             abstained="" if roots else _reason_to_abstain(search),
             trace=[
-                self._trace(leaves, cuboids, search, number)
-                for number in range(len(search.steps))
+                self._trace(leaves, cuboids, search, number) for number in range(len(search.steps))
             ],
             remarks=_remarks(search.gain),
         )
@@ -193,9 +196,7 @@ class Scan(Localizer):
             least_effect=self.config.least_effect,
         )
 
-    def _trace(
-        self, leaves: Leaves, cuboids: Cuboids, search: Search, number: int
-    ) -> LayerTrace:
+    def _trace(self, leaves: Leaves, cuboids: Cuboids, search: Search, number: int) -> LayerTrace:
         step = search.steps[number]
         tested = self.name_of(leaves, step.found.elements)
         is_root = number < search.n_roots
@@ -237,10 +238,8 @@ def _dropped(search: Search, roots: Sequence[Found]) -> list[Candidate]:
     taken = [root.elements for root in roots]
     dropped = []
     for step in search.steps[search.n_roots :]:
-        dropped.append(
-            Candidate(step.found.elements, step.found.score, "could be noise: "
-                      + _verdict(step.found))  # fmt: skip
-        )
+        reason = "could be noise: " + _verdict(step.found)
+        dropped.append(Candidate(step.found.elements, step.found.score, reason))
         taken.append(step.found.elements)
     for scored in search.steps[0].next_best if search.steps else ():
         if scored.elements not in taken:

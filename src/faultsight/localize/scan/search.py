@@ -93,6 +93,8 @@ class Search:
         Of the attributes; decide exact ties, so that the attributes' order does not.
     weight : ndarray, optional
         How often each active leaf counts (for the bootstrap).
+    least_leaves : int
+        Combinations of fewer active leaves are no candidates.
     next_best : int
         How many runners-up of the first step to keep.
     """
@@ -102,6 +104,7 @@ class Search:
     gain: Gain
     names: Sequence[str]
     weight: Array | None = None
+    least_leaves: int = 1
     next_best: int = 0
     steps: list[Step] = field(default_factory=list)
     n_roots: int = 0
@@ -158,13 +161,16 @@ class Search:
         self._gains = np.where(self._count > 0, gains, 0.0)
 
     def _best(self) -> int | None:
-        scores = np.where(self._count > 0, self._gains - self._price, -np.inf)
-        scores[self._gains <= 0] = -np.inf
+        scores = self._scores()
         best = scores.max()
         if best == -np.inf:
             return None
         tied = np.flatnonzero(scores >= best - _TIE * max(abs(best), 1.0))
         return int(tied[0]) if len(tied) == 1 else min(tied.tolist(), key=self._tie_order)
+
+    def _scores(self) -> Array:
+        is_candidate = (self._count >= self.least_leaves) & (self._gains > 0)
+        return np.where(is_candidate, self._gains - self._price, -np.inf)
 
     def _tie_order(self, cell: int) -> tuple[int, int, float, list[str]]:
         """Shallow first; then what does not depend on the order of attributes; then names."""
@@ -226,7 +232,7 @@ class Search:
 
     def _next_best(self, winner: int) -> tuple[Scored, ...]:
         """Return the runners-up, one for each set of leaves: those of one set have equal sums."""
-        scores = np.where((self._count > 0) & (self._gains > 0), self._gains - self._price, -np.inf)
+        scores = self._scores()
         many = min(4 * self.next_best + 8, len(scores))
         top = np.argpartition(-scores, many - 1)[:many]
         ranked = []

@@ -73,7 +73,7 @@ def _weighted_median(values: Array, weight: Array) -> float:
     return float(values[order[np.searchsorted(total, 0.5 * total[-1])]])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _location(deviation: Array, second_moment: Array, reach: float, starts: Array) -> float:
     best, best_at = -1.0, 0.0
     for start in starts:

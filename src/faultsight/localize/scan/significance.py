@@ -47,7 +47,7 @@ def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 20
     >>> inflation(z**2 / 2, np.ones(10_000), 1.0) < 1.1
     True
     >>> round(inflation(4 * z**2 / 2, np.ones(10_000), 1.0), 1)
-    3.9
+    4.0
     """
     if at <= 0 or len(gains) < _LEAST_NEIGHBOURS:
         return 1.0

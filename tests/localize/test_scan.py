@@ -67,6 +67,16 @@ def test_roots_of_several_layers_at_every_noise_level(noise: float) -> None:
     assert texts(localized(frame_of(noise=noise, faults=faults))) == sorted(faults)
 
 
+@pytest.mark.parametrize("factor", [0.05, 0.5, 0.8, 1.5, 6.0])
+def test_leaves_of_equal_forecasts(factor: float) -> None:
+    stream = np.random.default_rng(1)
+    frame = frame_of().with_columns(predict=pl.lit(100.0))
+    normal = 100 * (1 + 0.03 * stream.standard_normal(frame.height))
+    hit = (frame["cdn"] == "cdn1").to_numpy() & (frame["site"] == "site2").to_numpy()
+    frame = frame.with_columns(real=np.where(hit, factor * normal, normal))
+    assert texts(localized(frame)) == ["cdn=cdn1&site=site2"]
+
+
 def test_direction_is_told_for_each_root() -> None:
     answer = localized(frame_of(faults={"cdn=cdn1": 0.5, "site=site2&isp=isp1": 2.5}))
     assert {str(p.combination): p.direction for p in answer.patterns} == {

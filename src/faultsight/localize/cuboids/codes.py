@@ -13,7 +13,7 @@ from faultsight.core.errors import InputError
 
 __all__ = ["BLOCK", "CodeTable", "ElementBlock", "group"]
 
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 """Rows taken at a time, so that what is made of them stays in the cache of a core."""
 
 _LARGEST = int(np.iinfo(np.int64).max)

@@ -23,6 +23,9 @@ Mask = NDArray[np.bool_]
 # most of the KPI and are few.
 _EDGES = np.array([0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.78, 0.84, 0.89, 0.93, 0.96, 0.98, 0.992, 1.0])
 _LEAST_IN_BIN = 25
+# The next bin starts at this factor of volume or more. Of leaves with equal forecasts some may have
+# lost all: told apart by volume, their loss would pass for the noise of small leaves.
+_LEAST_SPAN = math.log(2.0)
 # Squares beyond 1.5^2 times the second moment are cut there, so that up to a third of the leaves
 # may be anomalous; _KEPT is what a normal distribution keeps of its second moment.
 _CLIP = 2.25
@@ -124,11 +127,14 @@ def _second_moment(
         # Leaves of one volume stay together: which comes first means nothing.
         while 0 < stop < n and log_volume[chosen[stop]] == log_volume[chosen[stop - 1]]:
             stop += 1
-        if stop - stops[-1] >= _LEAST_IN_BIN:
+        if stop == n or stop - stops[-1] < _LEAST_IN_BIN:
+            continue
+        if log_volume[chosen[stop]] - log_volume[chosen[stops[-1]]] >= _LEAST_SPAN:
             stops.append(stop)
-    if len(stops) == 1:
+    if len(stops) > 1 and n - stops[-1] < _LEAST_IN_BIN:
+        stops[-1] = n
+    else:
         stops.append(n)
-    stops[-1] = n
     bins = len(stops) - 1
     middle, logs, counts = np.empty(bins), np.empty(bins), np.empty(bins)
     for k in range(bins):

@@ -1,5 +1,6 @@
 # make start   localizes real and simulated cases and writes a report
 # make test    passes every check: style, types, layers, tests, docs
+# make benchmarks DATA=DIR   writes the results that the documentation shows
 PY       ?= $(shell command -v python3.11 || command -v python3)
 PIP_ARGS ?=
 OUT      ?= reports/start
@@ -10,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONWARNINGS ?= default
 
-.PHONY: start test style types layers tests docs clean
+.PHONY: start test style types layers tests docs benchmarks clean
 .DELETE_ON_ERROR:
 
 start: .venv/.base
@@ -33,6 +34,17 @@ tests: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+BENCH := $(BIN)/faultsight bench run
+SIMULATED := sim_rapmd,sim_riskloc_L,sim_riskloc_S,sim_squeeze_B0,sim_squeeze_B0_noise06,sim_squeeze_B0_noise12
+
+benchmarks: .venv/.base
+	$(BENCH) localize/accuracy $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-accuracy.json
+	$(BENCH) localize/accuracy --datasets $(SIMULATED) --methods scan,rapminer,riskloc,autoroot,random_guess \
+		--json benchmarks/reports/localize-accuracy-simulated.json
+	$(BENCH) localize/ablation $(if $(DATA),--data $(DATA)) --seconds 60 --json benchmarks/reports/localize-ablation.json
+	$(BENCH) localize/speed --json benchmarks/reports/localize-speed.json
+	$(BENCH) localize/stream $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-stream.json
 
 .venv/.pip:
 	$(PY) -c 'import sys; sys.exit("FaultSight needs Python 3.11 or newer; set PY=...") if sys.version_info < (3, 11) else None'

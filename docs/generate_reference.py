@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import typer.main
+from benchmark_tables import results_page
 
 from faultsight.bench.engine import load_scenario, scenario_ids
 from faultsight.cli import EXIT_CODES, app
@@ -27,6 +28,7 @@ def write_all() -> None:
         "localizers": _localizers(),
         "datasets": _datasets(),
         "scenarios": _scenarios(),
+        "results": results_page(),
     }
     for name, lines in pages.items():
         text = "\n".join(lines) + "\n"

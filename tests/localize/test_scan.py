@@ -16,6 +16,7 @@ from faultsight.core.combination import AttributeCombination
 from faultsight.core.cube import KpiCube
 from faultsight.core.errors import SettingError
 from faultsight.core.kpi import Kpi
+from faultsight.core.seed import random_stream
 from faultsight.localize.contract import Localization
 from faultsight.localize.leaves import Leaves
 from faultsight.localize.scan import Scan, ScanConfig
@@ -281,3 +282,18 @@ def test_tiny_cubes_get_an_answer(leaves: int) -> None:
     frame = frame_of(faults={"cdn=cdn0": 0.2}).head(leaves)
     answer = localized(frame)
     assert bool(answer.patterns) != bool(answer.abstained)
+
+
+def test_a_root_found_early_is_taken_back_when_a_later_one_holds_its_leaves() -> None:
+    stream = random_stream(0, "nested roots")
+    rows = [(f"s{s}", isp, f"l{n}") for s in range(10) for isp in "ab" for n in range(50)]
+    frame = pl.DataFrame(rows, schema=["site", "isp", "location"], orient="row").with_columns(
+        predict=pl.lit(100.0), real=100 + stream.standard_normal(len(rows))
+    )
+    failing = pl.when(pl.col("site") == "s0").then(pl.when(isp="a").then(0.8).otherwise(0.985))
+    frame = frame.with_columns(real=pl.col("real") * failing.otherwise(1.0))
+    answer = Scan().localize(KpiCube.from_frame(frame))
+    assert [str(c) for c in answer.combinations] == ["site=s0"]
+    assert [t.accepted for t in answer.trace[:2]] == [("(s0, a, *)",), ("(s0, *, *)",)]
+    taken_back = {str(d.combination): d.reason for d in answer.dropped}
+    assert taken_back["isp=a&site=s0"] == "later roots explain its leaves"

@@ -2,7 +2,8 @@
 
 Read on in the order of the method: `noise` (how much normal leaves deviate), `shift` (what all
 leaves share), `gain` (what a combination explains), `search` (greedy, over the whole cube),
-`significance` (when to stop), `stability` (the bootstrap, if asked for).
+`significance` (when to stop); if asked for, `subsets` (elements that fail together) and
+`stability` (the bootstrap).
 
 There is no threshold on leaves, no assumption that the leaves of a root deviate alike, and no
 number of roots to give: one parameter set served every data set it was measured on.
@@ -10,7 +11,7 @@ number of roots to give: one parameter set served every data set it was measured
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -64,6 +65,10 @@ class ScanConfig:
         The widest combinations to look at; None looks at all.
     told_roots : int or None
         How many roots there are, if known: so many are returned and nothing is tested.
+    value_subsets : bool
+        Whether to look for elements of one attribute that fail together, and test them as one
+        root, which counts once in `max_roots` and `told_roots`. Off: it helps where a fault is
+        weak in each of several elements, and a set that is sure says less of each of its members.
     bootstrap : int
         Bootstrap samples for the stability of each root; 0 computes none. Each costs as much as
         the localization itself.
@@ -85,6 +90,7 @@ class ScanConfig:
     max_roots: int = 12
     max_layer: int | None = None
     told_roots: int | None = None
+    value_subsets: bool = False
     bootstrap: int = 0
     seed: int = 0
 
@@ -156,6 +162,7 @@ class Scan(Localizer):
                 weight=weight,
                 least_leaves=config.least_leaves,
                 next_best=next_best,
+                value_subsets=config.value_subsets,
             )
 
         def found_in(search: Search) -> list[Found]:
@@ -173,7 +180,18 @@ class Scan(Localizer):
                 seed=config.seed,
             )
         return Answer(
-            findings=[_finding(root, share) for root, share in zip(roots, stable, strict=True)],
+            findings=[
+                Finding(
+                    elements=member,
+                    score=root.score,
+                    confidence=root.purity,
+                    reason=_verdict(root) + _together(leaves, root, member),
+                    p_value=root.p_value,
+                    stability=share,
+                )
+                for root, share in zip(roots, stable, strict=True)
+                for member in root.members
+            ],
             dropped=_dropped(search, roots),
             abstained="" if roots else _reason_to_abstain(search),
             trace=[
@@ -198,15 +216,19 @@ class Scan(Localizer):
 
     def _trace(self, leaves: Leaves, cuboids: Cuboids, search: Search, number: int) -> LayerTrace:
         step = search.steps[number]
-        tested = self.name_of(leaves, step.found.elements)
+        tested = tuple(self.name_of(leaves, member) for member in step.found.members)
         is_root = number < search.n_roots
-        losers = tuple(self.name_of(leaves, c.elements) for c in step.next_best)
+        losers = tuple(
+            self.name_of(leaves, c.elements)
+            for c in step.next_best
+            if c.elements not in step.found.members
+        )
         return LayerTrace(
             title=f"step {number + 1}",
             cuboids=len(cuboids),
             combinations=search.n_combinations,
-            accepted=(tested,) if is_root else (),
-            dropped=losers if is_root else (tested, *losers)[:_NEAREST],
+            accepted=tested if is_root else (),
+            dropped=losers if is_root else (*tested, *losers)[:_NEAREST],
             note=_verdict(step.found) + ("" if is_root else ": the search ends"),
         )
 
@@ -222,25 +244,30 @@ def _verdict(found: Found) -> str:
     return text
 
 
-def _finding(root: Found, share: float | None) -> Finding:
-    return Finding(
-        elements=root.elements,
-        score=root.score,
-        confidence=root.purity,
-        reason=_verdict(root),
-        p_value=root.p_value,
-        stability=share,
-    )
+def _together(leaves: Leaves, root: Found, member: Mapping[int, int]) -> str:
+    """Say with which elements the combination was tested, if with any."""
+    others = [other for other in root.members if other != member]
+    if not others:
+        return ""
+    (attribute,) = (a for a in member if member[a] != others[0][a])
+    names = sorted(leaves.cube.elements[attribute][other[attribute]] for other in others)
+    if len(names) > _NEAREST:
+        names[_NEAREST:] = [f"{len(names) - _NEAREST} more"]
+    return f"; together with {', '.join(names)} of {leaves.cube.attributes[attribute]}"
 
 
 def _dropped(search: Search, roots: Sequence[Found]) -> list[Candidate]:
-    """Return the candidate that was tested and failed, then the runners-up of the first step."""
-    taken = [root.elements for root in roots]
+    """Return what failed its test, what later roots explain, and the runners-up of step 1."""
+    taken = [member for root in roots for member in root.members]
     dropped = []
     for step in search.steps[search.n_roots :]:
         reason = "could be noise: " + _verdict(step.found)
         dropped.append(Candidate(step.found.elements, step.found.score, reason))
         taken.append(step.found.elements)
+    for root in search.redundant:
+        for member in root.members:
+            dropped.append(Candidate(member, root.score, "later roots explain its leaves"))
+            taken.append(member)
     for scored in search.steps[0].next_best if search.steps else ():
         if scored.elements not in taken:
             taken.append(scored.elements)

@@ -53,6 +53,13 @@ class Gain(ABC):
         """Return the relative deviation of combinations from their sums, positive for a drop."""
 
     @abstractmethod
+    def levels(self, first: Array, second: Array, price: float) -> tuple[Array, Array]:
+        """Return from which to which deviation, if all had it, each would gain over a price.
+
+        The price is below their own gains. Deviations are on any scale that rises with them.
+        """
+
+    @abstractmethod
     def is_material(self, gain: float, leaves: NDArray[np.intp]) -> bool:
         """Whether the leaves deviate enough, each, to be worth a report."""
 
@@ -139,6 +146,12 @@ class DeviationGain(Gain):
         """Return the weighted mean deviation."""
         return _divide(second, first)
 
+    def levels(self, first: Array, second: Array, price: float) -> tuple[Array, Array]:
+        """Return the roots m of m |sum w d| - m^2 sum w / 2 = price."""
+        size = np.abs(second)
+        far = size + np.sqrt(np.maximum(size**2 - 2 * first * price, 0.0))
+        return 2 * price / far, far / first
+
     def is_material(self, gain: float, leaves: NDArray[np.intp]) -> bool:
         """Whether the mean is beyond `least_effect` standard deviations of the leaves."""
         informative = float((1 - self.second_moment[leaves]).sum())
@@ -200,6 +213,14 @@ class ExcessGain(Gain):
     def means(self, first: Array, second: Array) -> Array:
         """Return the relative deviation of the scaled counts."""
         return _divide(first - second, np.maximum(first, second))
+
+    def levels(self, first: Array, second: Array, price: float) -> tuple[Array, Array]:
+        """Return the roots q of V ln q - B (q - 1) = price, by Lambert's function."""
+        from scipy.special import lambertw
+
+        ratio = first / second
+        at = -ratio * np.exp((price - first) / second)
+        return -lambertw(at, 0).real / ratio, -lambertw(at, -1).real / ratio
 
     def is_material(self, gain: float, leaves: NDArray[np.intp]) -> bool:
         """Whether the leaves hold `least_share` of all excess failures."""

@@ -1,8 +1,11 @@
-"""The greedy search: the best combination of all cuboids, then the best of what it leaves."""
+"""The greedy search: the best combination of all cuboids, then the best of what it leaves.
+
+At the end, what was found early and is explained by what was found later is taken back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from faultsight.localize.cuboids import Cuboids
 from faultsight.localize.scan.gain import Gain
 from faultsight.localize.scan.significance import inflation, p_value
+from faultsight.localize.scan.subsets import best_subset, lines
 
 __all__ = ["Found", "Scored", "Search", "Step"]
 
@@ -51,6 +55,8 @@ class Found:
         Weighted share of its leaves that deviate by at least half of that.
     is_material : bool
         Whether it deviates enough to be worth a report.
+    others : tuple of dict
+        The further members, if a set of siblings was tested as one; the rest is of the whole set.
     """
 
     elements: dict[int, int]
@@ -62,6 +68,12 @@ class Found:
     mean: float
     purity: float
     is_material: bool
+    others: tuple[dict[int, int], ...] = ()
+
+    @property
+    def members(self) -> tuple[dict[int, int], ...]:
+        """The combination, or all of the set."""
+        return (self.elements, *self.others)
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,8 @@ class Search:
         Combinations of fewer active leaves are no candidates.
     next_best : int
         How many runners-up of the first step to keep.
+    value_subsets : bool
+        Whether to test the best set of siblings of a combination in its place.
     """
 
     cuboids: Cuboids
@@ -106,7 +120,9 @@ class Search:
     weight: Array | None = None
     least_leaves: int = 1
     next_best: int = 0
+    value_subsets: bool = False
     steps: list[Step] = field(default_factory=list)
+    redundant: list[Found] = field(default_factory=list)
     n_roots: int = 0
 
     def __post_init__(self) -> None:
@@ -135,7 +151,13 @@ class Search:
             if cell is None:
                 break
             next_best = () if self.steps or not self.next_best else self._next_best(cell)
-            candidate = self._test(cell)
+            cells = self._siblings(cell) if self.value_subsets else [cell]
+            left = self._is_left.copy()
+            candidate = self._test(cells)
+            if len(cells) > 1 and not (candidate.p_value <= alpha and candidate.is_material):
+                # Where gains are inflated, members can cost more than they bring.
+                self._is_left = left
+                candidate = self._test([cell])
             self.steps.append(Step(candidate, next_best))
             is_root = candidate.p_value <= alpha and candidate.is_material
             if told is None and not is_root:
@@ -144,7 +166,38 @@ class Search:
             self.n_roots += 1
             if not self._is_left.any():
                 break
-        return found
+        return self._without_redundant(found, alpha) if told is None else found
+
+    def _without_redundant(self, found: list[Found], alpha: float) -> list[Found]:
+        """Drop roots that later ones explain: the leaves they hold alone could be noise."""
+        kept = found
+        for root in sorted(found, key=lambda root: root.score):
+            others = [self._inside(member) for r in kept if r is not root for member in r.members]
+            shared = np.concatenate([np.zeros(0, dtype=np.intp), *others])
+            own = np.setdiff1d(root.leaves, shared)
+            if len(own) < len(root.leaves) and self._p_value(own, root.elements) > alpha:
+                kept = [r for r in kept if r is not root]
+                self.redundant.append(root)
+        return kept
+
+    def _inside(self, elements: Mapping[int, int]) -> NDArray[np.intp]:
+        attributes = tuple(sorted(elements))
+        cell = self.cuboids.cell_of_elements(attributes, [elements[a] for a in attributes])
+        numbers = self._number[self.cuboids.leaves_of_cell(attributes, cell)]
+        return numbers[numbers >= 0]
+
+    def _p_value(self, leaves: NDArray[np.intp], elements: Mapping[int, int]) -> float:
+        """Return the p-value of some leaves of a combination under the noise as last fitted."""
+        counted = np.ones(len(leaves)) if self.weight is None else self.weight[leaves]
+        first, second = (np.array([column[leaves] @ counted]) for column in self._columns)
+        gain = float(self.gain.signed_gains(first, second)[0])
+        position = self.cuboids.attribute_sets.index(tuple(sorted(elements)))
+        return p_value(
+            gain / self._inflation(float(first[0])),
+            combinations=int(self._combinations[position]),
+            cuboids=len(self.cuboids),
+            leaves=len(self.active),
+        )
 
     def _refit(self) -> None:
         self.gain.fit(self._is_left)
@@ -153,12 +206,13 @@ class Search:
         if self.weight is not None:
             counted *= self.weight
         rows = np.zeros((3, self.cuboids.n_leaves))
-        for row, values in zip(rows, (*self._columns, np.ones(len(counted))), strict=True):
+        rows[2, self.active] = counted
+        for row, values in zip(rows, self._columns, strict=False):
             row[self.active] = values * counted
         self._first, self._second, self._count = self.cuboids.sums(*rows).flat
-        gains = self.gain.signed_gains(self._first, self._second)
+        self._gains = self.gain.signed_gains(self._first, self._second)
         # Where all leaves are gone, sums that were rounded would speak.
-        self._gains = np.where(self._count > 0, gains, 0.0)
+        self._gains[self._count <= 0] = 0.0
 
     def _best(self) -> int | None:
         scores = self._scores()
@@ -181,12 +235,38 @@ class Search:
         names = sorted(self.names[a] for a in attributes)
         return len(attributes), int(self._combinations[position]), -whole, names
 
-    def _test(self, cell: int) -> Found:
-        attributes, place = self.cuboids.locate(cell)
-        elements = dict(
-            zip(attributes, self.cuboids.elements_of_cell(attributes, place), strict=True)
+    def _siblings(self, winner: int) -> list[int]:
+        """Return the best set of cells that differ from the best cell in one attribute."""
+        attributes, place = self.cuboids.locate(winner)
+        start = winner - place
+        stop = start + self.cuboids.n_cells(attributes)
+        scores, price = self._scores(), float(self._price[winner])
+        worthy = start + np.flatnonzero(scores[start:stop] > 0)
+        best, best_score = [winner], float(scores[winner])
+        if winner not in worthy:
+            return best
+        elements = [self.cuboids.elements_of_cell(attributes, c - start) for c in worthy.tolist()]
+        is_drop = bool(self.gain.means(self._first[[winner]], self._second[[winner]])[0] > 0)
+        found = lines(np.array(elements), int(np.searchsorted(worthy, winner)))
+        for _, rows in sorted(found, key=lambda line: self.names[attributes[line[0]]]):
+            line = worthy[rows]
+            members, score = best_subset(
+                self.gain, self._first[line], self._second[line], price=price, is_drop=is_drop
+            )
+            if score > best_score + _TIE * max(best_score, 1.0):
+                best, best_score = line[members].tolist(), score
+        return best
+
+    def _test(self, cells: Sequence[int]) -> Found:
+        places = [self.cuboids.locate(cell) for cell in cells]
+        attributes = places[0][0]
+        elements, *others = (
+            dict(zip(attributes, self.cuboids.elements_of_cell(attributes, place), strict=True))
+            for _, place in places
         )
-        inside = self._number[self.cuboids.leaves_of_cell(attributes, place)]
+        inside = np.concatenate(
+            [self._number[self.cuboids.leaves_of_cell(attributes, place)] for _, place in places]
+        )
         leaves = inside[(inside >= 0) & self._is_left[inside]]
         combinations = int(self._combinations[self.cuboids.attribute_sets.index(attributes)])
         self._is_left[leaves] = False
@@ -201,30 +281,33 @@ class Search:
         precision = float(first.sum())
         gain = float(self.gain.signed_gains(first.sum(keepdims=True), second.sum(keepdims=True))[0])
         mean = float(self.gain.means(first.sum(keepdims=True), second.sum(keepdims=True))[0])
-        factor = 1.0 if too_few else self._inflation(precision)
+        # Members drift each by itself: their sum is as inflated as they are.
+        factor = 1.0 if too_few else self._inflation(precision / len(cells))
+        price = float(np.log(max(combinations, 1)))
         return Found(
             elements=elements,
             leaves=leaves,
             gain=gain / factor,
             inflation=factor,
             p_value=p_value(
-                gain / factor,
+                gain / factor - len(others) * price,
                 combinations=combinations,
                 cuboids=len(self.cuboids),
                 leaves=len(self.active),
             ),
-            score=gain / factor - float(np.log(max(combinations, 1))),
+            score=gain / factor - len(cells) * price,
             mean=mean,
             purity=self._purity(first, second, mean),
             is_material=self.gain.is_material(gain, leaves),
+            others=tuple(others),
         )
 
     def _inflation(self, precision: float) -> float:
         # Of single leaves, the widest cuboid holds each once; elsewhere they would be repeats.
         widest = np.zeros(len(self._count), dtype=bool)
         widest[self.cuboids.offsets[-2] :] = True
-        usable = ((self._count > 1.5) | (widest & (self._count > 0))) & (self._first > 0)
-        return inflation(self._gains[usable], self._first[usable], precision)
+        usable = (self._count > 1.5) | (widest & (self._count > 0))
+        return inflation(self._gains, np.where(usable, self._first, 0.0), precision)
 
     def _purity(self, first: Array, second: Array, mean: float) -> float:
         agrees = self.gain.means(first, second) * np.sign(mean) >= 0.5 * abs(mean)

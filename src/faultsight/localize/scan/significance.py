@@ -30,7 +30,7 @@ def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 20
     Parameters
     ----------
     gains, precision : ndarray
-        Of all combinations that are left.
+        Of all combinations; those of precision 0 do not count.
     at : float
         The precision to compare at.
     neighbours : int
@@ -49,19 +49,26 @@ def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 20
     >>> round(inflation(4 * z**2 / 2, np.ones(10_000), 1.0), 1)
     4.0
     """
-    if at <= 0 or len(gains) < _LEAST_NEIGHBOURS:
+    n_counting = int(np.count_nonzero(precision))
+    if at <= 0 or n_counting < _LEAST_NEIGHBOURS:
         return 1.0
-    distance = np.abs(np.log(precision / at))
-    reach = math.log(1.25)
-    is_near = distance <= reach
-    while is_near.sum() < min(neighbours, len(gains)):
-        reach *= 1.5
-        is_near = distance <= reach
-    squares = np.sort(2 * np.abs(gains[is_near]))
-    worst = max(1.0, squares[int(0.9 * len(squares))] / _CHI2_90)
+    reach = 1.25
+    is_near = _is_within(precision, at, reach)
+    while np.count_nonzero(is_near) < min(neighbours, n_counting):
+        reach **= 1.5
+        is_near = _is_within(precision, at, reach)
+    squares = 2 * np.abs(gains[is_near])
+    upper, uppermost = int(0.9 * len(squares)), int(0.99 * len(squares))
+    squares.partition([upper, uppermost])
+    worst = max(1.0, squares[upper] / _CHI2_90)
     if len(squares) >= _ENOUGH_FOR_THE_TAIL:
-        worst = max(worst, squares[int(0.99 * len(squares))] / _CHI2_99)
+        worst = max(worst, squares[uppermost] / _CHI2_99)
     return float(worst)
+
+
+def _is_within(precision: Array, at: float, reach: float) -> NDArray[np.bool_]:
+    is_near: NDArray[np.bool_] = (precision >= at / reach) & (precision <= at * reach)
+    return is_near & (precision > 0)
 
 
 def p_value(gain: float, *, combinations: int, cuboids: int, leaves: int) -> float:

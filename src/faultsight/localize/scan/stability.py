@@ -43,6 +43,6 @@ def stability(
     hits = np.zeros(len(roots))
     for _ in range(samples):
         found = search(stream.poisson(1.0, leaves).astype(np.float64))
-        again = [root.elements for root in found]
-        hits += [root.elements in again for root in roots]
+        again = [member for root in found for member in root.members]
+        hits += [all(member in again for member in root.members) for root in roots]
     return [float(share) for share in hits / samples]

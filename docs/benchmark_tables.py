@@ -1,0 +1,109 @@
+"""Write the tables of the documentation from the results that ``faultsight bench run`` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from faultsight.bench.engine import read_result
+
+REPORTS = Path(__file__).parents[1] / "benchmarks" / "reports"
+
+
+def results_page() -> list[str]:
+    """Return the page that shows every published result."""
+    lines = [
+        "# Published results",
+        "",
+        "Made from the files in `benchmarks/reports/`, which `make benchmarks` writes.",
+    ]
+    real = _rows("localize-accuracy")
+    simulated = _rows("localize-accuracy-simulated")
+    lines += ["", "## Accuracy: F1, one parameter set for all data", "", *f1_table(real)]
+    lines += ["", "## Accuracy on 100 fresh simulated cases a set: F1", "", *f1_table(simulated)]
+    lines += ["", "## The scan in detail", "", *_scan_table([*real, *simulated])]
+    lines += ["", "## Squeeze's set by layer and number of roots: F1", "", *_group_table(real)]
+    lines += ["", "## Seconds a case, median", "", *_pivot(_whole(real), "seconds_median")]
+    lines += ["", "## Ablation of RAPMiner", "", *_plain("localize-ablation")]
+    lines += ["", "## Speed", "", *_plain("localize-speed")]
+    lines += ["", "## Streams", "", *_plain("localize-stream")]
+    return lines
+
+
+def f1_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return F1 of every method on every whole dataset, the best mean first."""
+    return _pivot(_whole(rows), "f1")
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in read_result(REPORTS / f"{name}.json").rows]
+
+
+def _whole(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [row for row in rows if "/" not in str(row["dataset"])]
+
+
+def _pivot(rows: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+    datasets = sorted({str(row["dataset"]) for row in rows})
+    cells = {(str(r["method"]), str(r["dataset"])): r for r in rows}
+    methods = {method for method, _ in cells}
+
+    def mean(method: str) -> float:
+        values = [cells[method, d][metric] for d in datasets if (method, d) in cells]
+        return float(sum(values) / len(values))
+
+    order = sorted(methods, key=lambda m: (-mean(m) if metric == "f1" else mean(m), m))
+    table = [["method", *datasets]]
+    for method in order:
+        row = [f"`{method}`"]
+        for dataset in datasets:
+            cell = cells.get((method, dataset))
+            text = "" if cell is None else _figure(cell[metric])
+            if cell is not None and cell["cases"] < cell["cases_asked"]:
+                text += f" (first {cell['cases']} cases)"
+            row.append(text)
+        table.append(row)
+    return _markdown(table)
+
+
+def _scan_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    shown = [
+        "cases", "f1", "f1_low", "f1_high", "f1_told_number", "rc_at_1", "rc_at_3", "rc_at_5",
+        "partial_credit", "leaf_jaccard", "memory_mb",
+    ]  # fmt: skip
+    table = [
+        [f"`{row['dataset']}`", *(_figure(row[name]) for name in shown)]
+        for row in _whole(rows)
+        if row["method"] == "scan"
+    ]
+    return _markdown([["dataset", *shown], *table])
+
+
+def _group_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    grouped = [
+        {**row, "dataset": str(row["dataset"]).partition("/")[2].replace("_", " ")}
+        for row in rows
+        if str(row["dataset"]).startswith("squeeze_B0/")
+    ]
+    return _pivot(grouped, "f1")
+
+
+def _plain(name: str) -> list[str]:
+    rows = _rows(name)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return _markdown([columns, *([_figure(row.get(c)) for c in columns] for row in rows)])
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> list[str]:
+    head, *body = table
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(row) + " |" for row in body]

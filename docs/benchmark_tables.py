@@ -18,8 +18,8 @@ def results_page() -> list[str]:
         "",
         "Made from the files in `benchmarks/reports/`, which `make benchmarks` writes.",
     ]
-    real = _rows("localize-accuracy")
-    simulated = _rows("localize-accuracy-simulated")
+    real = published_rows("localize-accuracy")
+    simulated = published_rows("localize-accuracy-simulated")
     lines += ["", "## Accuracy: F1, one parameter set for all data", "", *f1_table(real)]
     lines += ["", "## Accuracy on 100 fresh simulated cases a set: F1", "", *f1_table(simulated)]
     lines += ["", "## The scan in detail", "", *_scan_table([*real, *simulated])]
@@ -36,7 +36,8 @@ def f1_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return _pivot(_whole(rows), "f1")
 
 
-def _rows(name: str) -> list[dict[str, Any]]:
+def published_rows(name: str) -> list[dict[str, Any]]:
+    """Return the rows of one published result."""
     return [dict(row) for row in read_result(REPORTS / f"{name}.json").rows]
 
 
@@ -59,7 +60,7 @@ def _pivot(rows: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
         row = [f"`{method}`"]
         for dataset in datasets:
             cell = cells.get((method, dataset))
-            text = "" if cell is None else _figure(cell[metric])
+            text = "" if cell is None else f"{cell[metric]:.3f}"
             if cell is not None and cell["cases"] < cell["cases_asked"]:
                 text += f" (first {cell['cases']} cases)"
             row.append(text)
@@ -90,7 +91,7 @@ def _group_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _plain(name: str) -> list[str]:
-    rows = _rows(name)
+    rows = published_rows(name)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     return _markdown([columns, *([_figure(row.get(c)) for c in columns] for row in rows)])
 

@@ -28,6 +28,9 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 
+# Attributes of one name in two classes are no mistake.
+suppress_warnings = ["ref.python"]
+
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False

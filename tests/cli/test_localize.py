@@ -123,6 +123,21 @@ def test_repeated_leaves_are_refused_or_added_up(run: Any, case: Path) -> None:
     assert run("localize", case, *RAP, "--duplicates", "sum").code == 0
 
 
+def test_names_are_read_as_they_are_written(run: Any, case: Path) -> None:
+    case.write_text("site,release,real,predict\n007,1.10,10,100\n007,1.1,10,100\n7,1.1,99,99\n")
+    (found,) = json.loads(
+        run("localize", case, *RAP, "--attributes", "site,release", "--json").out
+    )["cases"]
+    assert found["leaves"] == 3
+    assert found["patterns"][0]["combination"] == {"site": "007"}
+
+
+def test_a_folder_that_is_called_like_a_table_is_no_case(run: Any, case: Path) -> None:
+    case.rename(case.with_name("x.csv"))
+    case.with_name("folder.csv").mkdir()
+    assert run("localize", case.parent, *RAP).code == 0
+
+
 def test_an_empty_answer_says_why(run: Any, case: Path) -> None:
     pl.read_csv(case).with_columns(real="predict").write_csv(case)
     outcome = run("localize", case, *RAP)
@@ -184,6 +199,9 @@ def test_wrong_settings_are_told(setting: str, problem: str) -> None:
         ([], 2, "Missing argument"),
         (["/no/such/case.csv", *RAP], 3, "no such file"),
         (["CASE", *RAP, "--actual", "reel"], 3, "no such column"),
+        (["SEMICOLONS", *RAP], 3, "the table has 'site;os;real;predict'"),
+        (["HEADER", *RAP], 3, "no row with usable values"),
+        (["NO-ATTRIBUTE", *RAP], 3, "no attribute column"),
         (["EMPTY", *RAP], 3, "no CSV or Parquet file"),
         (["CASE", *RAP, "--report", "CASE/below.html"], 5, "case.csv: "),
     ],
@@ -193,7 +211,17 @@ def test_errors_are_one_line_and_an_exit_code(
 ) -> None:
     empty = case.parent / "empty"
     empty.mkdir()
-    filled = [w.replace("CASE", str(case)).replace("EMPTY", str(empty)) for w in words]
+    made = {"CASE": case, "EMPTY": empty}
+    for name, lines in {
+        "SEMICOLONS": "site;os;real;predict\na;ios;1;2\n",
+        "HEADER": "site,os,real,predict\n",
+        "NO-ATTRIBUTE": "real,predict\n1,2\n",
+    }.items():
+        made[name] = case.parent / f"{name.lower()}.csv"
+        made[name].write_text(lines)
+    filled = list(words)
+    for name, path in made.items():
+        filled = [word.replace(name, str(path)) for word in filled]
     outcome = run("localize", *filled)
     assert outcome.code == code
     assert told in outcome.err

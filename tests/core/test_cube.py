@@ -1,3 +1,4 @@
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -88,8 +89,14 @@ def test_a_negative_forecast_is_raised_to_zero_and_counted() -> None:
     ("columns", "message"),
     [
         ({"real": [1.0, float("inf"), 2.0, 3.0]}, r"c\.csv, column 'real', row 2: 1 infinite"),
+        ({"predict": [1.0, 2.0, 3.0, -2e100]}, r"c\.csv, column 'predict', row 4: 1 values beyond"),
+        (
+            {"real": ["1", "2", "9" * 120, "4"]},
+            r"c\.csv, column 'real', row 3: 1 values beyond 1e100",
+        ),
         ({"real": ["1", "2", "x", "4"]}, r"c\.csv, column 'real', row 3: 'x' is not a number"),
         ({"real": [None, None, None, None]}, "no row with usable values"),
+        ({"day": [date(2020, 1, 1)] * 4}, "column 'day': of type Date and neither"),
         ({"extra": [0.5, 0.5, 0.5, 0.5]}, "column 'extra': of type Float64 and neither"),
     ],
 )

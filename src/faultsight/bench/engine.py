@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from faultsight import __version__
 from faultsight.core.errors import InputError, UnknownMemberError
 from faultsight.core.family import Family
 from faultsight.core.files import write_atomic
@@ -44,7 +45,7 @@ __all__ = [
 Row = dict[str, str | int | float | bool | None]
 """One flat row of a result."""
 
-_PACKAGES = ("faultsight", "numpy", "scipy", "numba", "polars", "narwhals")
+_PACKAGES = ("numpy", "scipy", "numba", "polars", "narwhals")
 
 
 # A table of more columns holds figures, and its names are short enough to stand unbroken.
@@ -228,7 +229,8 @@ def run_scenario(scenario_id: str, context: Context) -> BenchResult:
         parameters={
             "methods": list(context.methods),
             "datasets": list(context.datasets),
-            "data_dir": None if context.data_dir is None else str(context.data_dir),
+            # Only its name: where a folder lies on some machine is nobody else's business.
+            "data_dir": None if context.data_dir is None else context.data_dir.name,
             "seed": context.seed,
             "cases": context.cases,
             "seconds_per_method_and_dataset": context.seconds,
@@ -311,13 +313,8 @@ def _finite(row: Row) -> Row:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    installed = {package: version(package) for package in _PACKAGES}
+    return {"faultsight": __version__, "python": platform.python_version(), **installed}
 
 
 def _machine() -> dict[str, Any]:

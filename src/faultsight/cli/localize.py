@@ -198,7 +198,7 @@ def _read(path: Path, columns: _Columns) -> tuple[KpiCube, History | None]:
     from faultsight.core.tables import read_table
     from faultsight.localize.history import cube_from_history
 
-    table = read_table(path)
+    table = read_table(path, as_text=columns.attributes)
     if columns.time:
         wanted = {m: pair[0] for m, pair in columns.measures.items()} or {
             columns.actual: columns.actual
@@ -280,7 +280,9 @@ def _files(cases: Sequence[Path]) -> Iterator[Path]:
         inside = sorted(
             path
             for path in case.rglob("*")
-            if path.suffix.lower() in TABLE_SUFFIXES and path.name not in _NOT_CASES
+            if path.suffix.lower() in TABLE_SUFFIXES
+            and path.name not in _NOT_CASES
+            and path.is_file()
         )
         if not inside:
             raise InputError("no CSV or Parquet file in this folder", source=str(case))

@@ -1,4 +1,4 @@
-"""AttributeCombination: a place in a KPI cube, such as (L1, *, *, Site1)."""
+"""AttributeCombination: a place in a KPI cube, such as ``(L1, *, *, Site1)``."""
 
 from __future__ import annotations
 

@@ -33,6 +33,9 @@ __all__ = ["MISSING_ELEMENT", "KpiCube", "Quarantined"]
 MISSING_ELEMENT = "(missing)"
 """The element name of a leaf whose attribute is null."""
 
+# Sums and squares of values up to here stay finite, whatever the number of leaves.
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True)
 class Quarantined:
@@ -127,7 +130,8 @@ class KpiCube:
         table : polars, pandas or Arrow frame
             One row a leaf; leaves that do not exist may be absent.
         attributes : sequence of str, optional
-            The attribute columns; by default every column that is not a value and not a float.
+            The attribute columns; by default every column that is not a value; a
+            column of floats or dates must then not be left over.
         actual, forecast : str
             The value columns where there is one fundamental KPI.
         measures : mapping of str to (str, str), optional
@@ -154,7 +158,8 @@ class KpiCube:
         DuplicateLeafError
             If two rows describe the same leaf and `duplicates` is ``"error"``.
         InputError
-            If a value is infinite or not a number, or if no row is left.
+            If a value is infinite, beyond 1e100 or not a number, if a column of floats or dates
+            is left over, or if no row is left.
         SettingError
             If a KPI is made of a measure that the cube does not have.
         """
@@ -194,8 +199,8 @@ class KpiCube:
             row = int(np.flatnonzero(keep)[repeated]) + 1
             if duplicates == "error":
                 raise DuplicateLeafError(
-                    f"{int((~is_first).sum())} rows repeat a leaf; group them first, or pass "
-                    "duplicates='sum' to add them up",
+                    f"{int((~is_first).sum())} rows repeat a leaf; group them first, or have "
+                    "them added up: duplicates='sum', on the command line --duplicates sum",
                     source=source,
                     row=row,
                 )
@@ -350,14 +355,15 @@ def _values(frame: pl.DataFrame, column: str, source: str | None) -> NDArray[np.
             row=not_numbers + 1,
         )
     values = numbers.fill_null(float("nan")).to_numpy().copy()
-    infinite = np.flatnonzero(np.isinf(values))
-    if infinite.size:
-        raise InputError(
-            f"{infinite.size} infinite values",
-            source=source,
-            column=column,
-            row=int(infinite[0]) + 1,
-        )
+    size = np.abs(values)
+    for bad, kind in (np.isinf(size), "infinite values"), (size > _LARGEST, "values beyond 1e100"):
+        if bad.any():
+            raise InputError(
+                f"{bad.sum()} {kind}",
+                source=source,
+                column=column,
+                row=int(bad.argmax()) + 1,
+            )
     return values
 
 

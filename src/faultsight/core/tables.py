@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ __all__ = ["TABLE_SUFFIXES", "as_polars", "read_table"]
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-def read_table(path: Path | str, *, as_text: bool = False) -> pl.DataFrame:
+def read_table(path: Path | str, *, as_text: bool | Collection[str] = False) -> pl.DataFrame:
     """Read a CSV or Parquet file.
 
     Parameters
     ----------
     path : path
         The file; its suffix tells the kind.
-    as_text : bool
-        Read every column of a CSV as it is written, so that a name such as 007 stays a name.
+    as_text : bool or collection of str
+        Read columns of a CSV as they are written, so that a name such as 007 stays a name: all of
+        them, or those named here and every other that is not of floating-point numbers.
 
     Raises
     ------
@@ -37,7 +39,13 @@ def read_table(path: Path | str, *, as_text: bool = False) -> pl.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema=not as_text, infer_schema_length=None)
+        if isinstance(as_text, bool):
+            return pl.read_csv(path, infer_schema=not as_text, infer_schema_length=None)
+        kinds = pl.scan_csv(path, infer_schema_length=None).collect_schema()
+        texts = [c for c, kind in kinds.items() if c in as_text or not kind.is_float()]
+        return pl.read_csv(
+            path, infer_schema_length=None, schema_overrides=dict.fromkeys(texts, pl.String())
+        )
     except (
         pl.exceptions.PolarsError,
         pl.exceptions.PanicException,  # what polars' Parquet reader does on some damaged files

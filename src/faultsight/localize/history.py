@@ -55,7 +55,7 @@ class History:
         The moment, seconds since 1970 UTC.
     times : ndarray of int64, shape (n_times,)
         All times up to `at`.
-    values : ndarray of float64, shape (n_measures, n_leaves, n_times)
+    values : ndarray of float64, shape (measures, leaves, times)
         Leaves as in the cube.
     forecaster : Forecaster
         What made the forecasts.

@@ -143,7 +143,7 @@ def partial_credit(found: Iterable[AttributeCombination], truth: Combinations) -
 def leaf_jaccard(
     cube: KpiCube, found: Iterable[AttributeCombination], truth: Combinations
 ) -> float:
-    """Return |leaves found and true| / |leaves found or true|; 1 if both are empty.
+    """Return how many leaves are found and true over how many are either; 1 if both are empty.
 
     Raises
     ------

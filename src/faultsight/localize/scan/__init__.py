@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Scan", "ScanConfig"]
 
 _NEAREST = 10
+_TINY_P = 1e-12
 _REMARKABLE_SHIFT = 0.01
 
 
@@ -235,9 +236,10 @@ class Scan(Localizer):
 
 def _verdict(found: Found) -> str:
     side = "below" if found.mean > 0 else "above"
+    chance = f"= {found.p_value:.1g}" if found.p_value >= _TINY_P else f"< {_TINY_P:.0e}"
     text = (
-        f"{abs(found.mean):.0%} {side} the rest over {len(found.leaves)} leaves, gain "
-        f"{found.gain:.1f}, p = {found.p_value:.1g}"
+        f"{abs(found.mean):.0%} {side} the rest over {len(found.leaves):,} leaves, gain "
+        f"{found.gain:,.1f}, p {chance}"
     )
     if found.inflation > 1.005:
         text += f" (gains of like combinations are inflated {found.inflation:.2f} times)"

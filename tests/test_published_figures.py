@@ -1,0 +1,15 @@
+"""The figures in the README are those that the benchmark wrote."""
+
+import runpy
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_table_in_the_readme_is_the_result_that_was_written() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
+    rows = tables["published_rows"]("localize-accuracy")
+    table = tables["f1_table"](rows)
+    methods = {line.split("|")[1].strip() for line in table}
+    assert {"`scan`", "`rapminer`", "`random_guess`"} <= methods
+    assert "\n".join(table) in (ROOT / "README.md").read_text()

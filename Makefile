@@ -9,7 +9,6 @@ BIN      := .venv/bin
 # One numerical thread per process: more are slower on shared machines, and change nothing.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
-export PYTHONWARNINGS ?= default
 
 .PHONY: start test style types layers tests docs benchmarks clean
 .DELETE_ON_ERROR:

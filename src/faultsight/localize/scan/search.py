@@ -150,6 +150,7 @@ class Search:
             cell = self._best()
             if cell is None:
                 break
+            before = float(self._gains[cell] - self._price[cell])
             next_best = () if self.steps or not self.next_best else self._next_best(cell)
             cells = self._siblings(cell) if self.value_subsets else [cell]
             left = self._is_left.copy()
@@ -158,7 +159,7 @@ class Search:
                 # Where gains are inflated, members can cost more than they bring.
                 self._is_left = left
                 candidate = self._test([cell])
-            self.steps.append(Step(candidate, next_best))
+            self.steps.append(Step(candidate, _as_far_behind(next_best, before, candidate.score)))
             is_root = candidate.p_value <= alpha and candidate.is_material
             if told is None and not is_root:
                 break
@@ -340,3 +341,10 @@ class Search:
     def _fingerprint(self, cell: int) -> tuple[str, ...]:
         sums = (self._first[cell], self._second[cell], self._count[cell])
         return tuple(f"{value:.9g}" for value in sums)
+
+
+def _as_far_behind(losers: Sequence[Scored], before: float, after: float) -> tuple[Scored, ...]:
+    """Return runners-up as far behind the winner after its test as they were before it."""
+    return tuple(
+        Scored(loser.elements, float(f"{loser.score - before + after:.9g}")) for loser in losers
+    )

@@ -72,7 +72,8 @@ def shorten(text: str, width: float, size: float = 12.0) -> str:
     """
     if text_width(text, size) <= width:
         return text
-    kept = len(text) - 1
+    # A name may be as long as a book; twice what fits leaves room for spaces at the cut.
+    kept = min(len(text) - 1, 2 + int(2 * width / text_width("x", size)))
     while kept > 1:
         cut = text[: (kept + 1) // 2].rstrip() + "…" + text[len(text) - kept // 2 :].lstrip()
         if text_width(cut, size) <= width:

@@ -186,14 +186,14 @@ class Scan(Localizer):
                     elements=member,
                     score=root.score,
                     confidence=root.purity,
-                    reason=_verdict(root) + _together(leaves, root, member),
+                    reason=_verdict(leaves, search, root) + _together(leaves, root, member),
                     p_value=root.p_value,
                     stability=share,
                 )
                 for root, share in zip(roots, stable, strict=True)
                 for member in root.members
             ],
-            dropped=_dropped(search, roots),
+            dropped=_dropped(leaves, search, roots),
             abstained="" if roots else _reason_to_abstain(search),
             trace=[
                 self._trace(leaves, cuboids, search, number) for number in range(len(search.steps))
@@ -230,17 +230,20 @@ class Scan(Localizer):
             combinations=search.n_combinations,
             accepted=tested if is_root else (),
             dropped=losers if is_root else (*tested, *losers)[:_NEAREST],
-            note=_verdict(step.found) + ("" if is_root else ": the search ends"),
+            note=_verdict(leaves, search, step.found) + ("" if is_root else ": the search ends"),
         )
 
 
-def _verdict(found: Found) -> str:
-    side = "below" if found.mean > 0 else "above"
+def _verdict(leaves: Leaves, search: Search, found: Found) -> str:
+    chosen = search.active[found.leaves]
+    actual, forecast = float(leaves.actual[chosen].sum()), float(leaves.forecast[chosen].sum())
+    if forecast > 0:
+        change = actual / forecast - 1
+        size = f"{abs(change):,.0%} {'below' if change < 0 else 'above'} what was expected"
+    else:
+        size = "nothing was expected"
     chance = f"= {found.p_value:.1g}" if found.p_value >= _TINY_P else f"< {_TINY_P:.0e}"
-    text = (
-        f"{abs(found.mean):.0%} {side} the rest over {len(found.leaves):,} leaves, gain "
-        f"{found.gain:,.1f}, p {chance}"
-    )
+    text = f"{size} over {len(chosen):,} leaves, gain {found.gain:,.1f}, p {chance}"
     if found.inflation > 1.005:
         text += f" (gains of like combinations are inflated {found.inflation:.2f} times)"
     return text
@@ -258,12 +261,12 @@ def _together(leaves: Leaves, root: Found, member: Mapping[int, int]) -> str:
     return f"; together with {', '.join(names)} of {leaves.cube.attributes[attribute]}"
 
 
-def _dropped(search: Search, roots: Sequence[Found]) -> list[Candidate]:
+def _dropped(leaves: Leaves, search: Search, roots: Sequence[Found]) -> list[Candidate]:
     """Return what failed its test, what later roots explain, and the runners-up of step 1."""
     taken = [member for root in roots for member in root.members]
     dropped = []
     for step in search.steps[search.n_roots :]:
-        reason = "could be noise: " + _verdict(step.found)
+        reason = "could be noise: " + _verdict(leaves, search, step.found)
         dropped.append(Candidate(step.found.elements, step.found.score, reason))
         taken.append(step.found.elements)
     for root in search.redundant:

@@ -43,8 +43,10 @@ class Found:
     ----------
     elements : dict of int to int
         Attribute position to element code.
+    inside : ndarray of int
+        Its active leaves.
     leaves : ndarray of int
-        The active leaves that it explains: its own but those of roots found before.
+        Those that it explains: all but those of roots found before.
     gain, inflation, p_value : float
         The gain under the noise that remains without it, divided by `inflation`.
     score : float
@@ -60,6 +62,7 @@ class Found:
     """
 
     elements: dict[int, int]
+    inside: NDArray[np.intp]
     leaves: NDArray[np.intp]
     gain: float
     inflation: float
@@ -171,21 +174,19 @@ class Search:
 
     def _without_redundant(self, found: list[Found], alpha: float) -> list[Found]:
         """Drop roots that later ones explain: the leaves they hold alone could be noise."""
-        kept = found
+        if len(found) < 2:
+            return found
+        held = np.zeros(len(self.active), dtype=np.intp)
+        for root in found:
+            held[root.inside] += 1
+        taken_back = []
         for root in sorted(found, key=lambda root: root.score):
-            others = [self._inside(member) for r in kept if r is not root for member in r.members]
-            shared = np.concatenate([np.zeros(0, dtype=np.intp), *others])
-            own = np.setdiff1d(root.leaves, shared)
+            own = root.leaves[held[root.leaves] == 1]
             if len(own) < len(root.leaves) and self._p_value(own, root.elements) > alpha:
-                kept = [r for r in kept if r is not root]
+                held[root.inside] -= 1
+                taken_back.append(id(root))
                 self.redundant.append(root)
-        return kept
-
-    def _inside(self, elements: Mapping[int, int]) -> NDArray[np.intp]:
-        attributes = tuple(sorted(elements))
-        cell = self.cuboids.cell_of_elements(attributes, [elements[a] for a in attributes])
-        numbers = self._number[self.cuboids.leaves_of_cell(attributes, cell)]
-        return numbers[numbers >= 0]
+        return [root for root in found if id(root) not in taken_back]
 
     def _p_value(self, leaves: NDArray[np.intp], elements: Mapping[int, int]) -> float:
         """Return the p-value of some leaves of a combination under the noise as last fitted."""
@@ -268,7 +269,8 @@ class Search:
         inside = np.concatenate(
             [self._number[self.cuboids.leaves_of_cell(attributes, place)] for _, place in places]
         )
-        leaves = inside[(inside >= 0) & self._is_left[inside]]
+        inside = inside[inside >= 0]
+        leaves = inside[self._is_left[inside]]
         combinations = int(self._combinations[self.cuboids.attribute_sets.index(attributes)])
         self._is_left[leaves] = False
         n_left = int(self._is_left.sum())
@@ -287,6 +289,7 @@ class Search:
         price = float(np.log(max(combinations, 1)))
         return Found(
             elements=elements,
+            inside=inside,
             leaves=leaves,
             gain=gain / factor,
             inflation=factor,

@@ -41,8 +41,8 @@ benchmarks: .venv/.base
 	$(BENCH) localize/accuracy $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-accuracy.json
 	$(BENCH) localize/accuracy --datasets $(SIMULATED) --methods scan,rapminer,riskloc,autoroot,random_guess \
 		--json benchmarks/reports/localize-accuracy-simulated.json
-	$(BENCH) localize/ablation $(if $(DATA),--data $(DATA)) --seconds 60 --json benchmarks/reports/localize-ablation.json
-	$(BENCH) localize/speed --json benchmarks/reports/localize-speed.json
+	$(BENCH) localize/ablation $(if $(DATA),--data $(DATA)) --seconds 15 --json benchmarks/reports/localize-ablation.json
+	$(BENCH) localize/speed --seconds 20 --json benchmarks/reports/localize-speed.json
 	$(BENCH) localize/stream $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-stream.json
 
 .venv/.pip:

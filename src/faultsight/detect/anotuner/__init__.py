@@ -1,0 +1,337 @@
+"""AnoTuner: a conditional variational autoencoder that learns from an operator's few marks.
+
+Zhaoyang Yu et al., "Supervised Fine-Tuning for Unsupervised KPI Anomaly Detection for Mobile Web
+Systems", WWW '24. One network is trained without labels for a fleet of entities. It scores a row
+by how badly it is reconstructed, in units of what is usual for that entity and KPI. Marks of false
+alarms and missed anomalies then tune it, layer by layer; see `TuningConfig`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from faultsight.core.errors import InputError, SettingError
+from faultsight.core.feedback import Mark
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
+from faultsight.detect.alarms import Alarm, raise_alarms
+from faultsight.detect.anotuner._network import Network, NetworkShape
+from faultsight.detect.anotuner._residuals import squared_errors
+from faultsight.detect.anotuner._rows import RowBank
+from faultsight.detect.anotuner._training import Training, train
+from faultsight.detect.anotuner._tuning import TuningConfig, TuningReport, tune
+from faultsight.detect.anotuner.active_learning import Query
+from faultsight.detect.anotuner.conditions import CONDITIONS, Condition
+from faultsight.detect.contract import Detector, Progress, Score, silent
+from faultsight.detect.scaling import Scaling
+from faultsight.detect.thresholds import THRESHOLDS
+from faultsight.detect.tuning.aggregation import aggregate, remember
+from faultsight.detect.tuning.residual_head import ResidualHead
+
+__all__ = ["AnoTuner", "AnoTunerConfig", "Query", "TuningConfig", "TuningReport"]
+
+torch.set_num_threads(1)  # more are slower on such small steps, and sums would round otherwise
+
+_LEAST_ERROR = 1e-6
+"""Squared, in scaled units: what a KPI that never moves may always differ by."""
+_CELLS_A_SHARD = 20_000_000
+
+
+@dataclass(frozen=True)
+class AnoTunerConfig:
+    """Every setting of the network, its training and its deployed threshold.
+
+    Parameters
+    ----------
+    form : {"streaming", "sliding"}
+        Whether a row is read once, with what came before in the network's state, or again in
+        every window that holds it, as in the paper.
+    condition : str
+        What the decoder is told of a row: ``"profile"`` (time of day and recent level) or
+        ``"stl"`` (the paper's seasonal-trend decomposition).
+    window : int
+        Rows of a training window, and of a scored one in the sliding form.
+    n_filters, n_hidden, n_latent : int
+        Sizes of the network.
+    epochs, batch, most_windows : int
+        Length of training; see `Training`.
+    learning_rate, clip, variance, beta : float
+        How it is trained; see `Training`.
+    memory : float
+        Share of a residual's last average that is kept from row to row; 0 scores each row by
+        itself.
+    largest : int, optional
+        Only so many of a row's largest residuals make its score; all if None.
+    threshold : str
+        How the deployed level of each entity follows from its training scores; a name of
+        `THRESHOLDS`, with its defaults.
+    seed : int
+        Of everything that is drawn.
+
+    Examples
+    --------
+    >>> AnoTunerConfig.paper().form
+    'sliding'
+    """
+
+    form: Literal["streaming", "sliding"] = "streaming"
+    condition: str = "profile"
+    window: int = 48
+    n_filters: int = 32
+    n_hidden: int = 64
+    n_latent: int = 8
+    epochs: int = 20
+    batch: int = 256
+    most_windows: int = 8_000
+    learning_rate: float = 2e-3
+    clip: float = 5.0
+    variance: float = 0.01
+    beta: float = 1.0
+    memory: float = 0.4
+    largest: int | None = None
+    threshold: str = "quantile"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.form not in ("streaming", "sliding"):
+            raise SettingError(f"form is 'streaming' or 'sliding', not {self.form!r}")
+        for name in ("window", "n_filters", "n_hidden", "n_latent", "batch", "most_windows"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} must be at least 1")
+        if self.epochs < 0:
+            raise SettingError("epochs must be at least 0")
+
+    @classmethod
+    def paper(cls, **changes: Any) -> AnoTunerConfig:
+        """Return the paper's model: windows of a day, conditioned on STL."""
+        said: dict[str, Any] = {
+            "form": "sliding", "condition": "stl", "window": 24, "epochs": 15, "memory": 0.0,
+        }  # fmt: skip
+        return cls(**(said | changes))
+
+    @property
+    def training(self) -> Training:
+        """The part that decides training."""
+        return Training(
+            window=self.window,
+            epochs=self.epochs,
+            batch=self.batch,
+            most_windows=self.most_windows,
+            learning_rate=self.learning_rate,
+            clip=self.clip,
+            variance=self.variance,
+            beta=self.beta,
+            seed=self.seed,
+        )
+
+
+class AnoTuner(Detector):
+    """AnoTuner (WWW '24), trained without labels and tuned by marks.
+
+    Parameters
+    ----------
+    config : AnoTunerConfig, optional
+        The settings; ``AnoTunerConfig.paper()`` is the paper's model.
+    checkpoint : path, optional
+        A file that training writes after each epoch and goes on from if it was interrupted.
+
+    Attributes
+    ----------
+    levels : dict of str to float
+        The deployed level of each entity: a row alarms when its score is above.
+    usual : dict of str to array of shape (kpi,)
+        Mean squared error on history, in scaled units.
+    head : ResidualHead or None
+        What marks taught about KPIs and entities; see `TuningConfig`.
+    trained : TimeWindow
+        From the first to the last row of history.
+    losses : list of float
+        Mean training loss of each epoch.
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).normal(size=(300, 2))
+    >>> rows[290] += 9.0
+    >>> cells = [KpiFrame("cell-1", ("drops", "load"), 0, 3600, rows)]
+    >>> detector = AnoTuner(AnoTunerConfig(epochs=2)).fit([cells[0][:200]])
+    >>> score, = detector.score(cells)
+    >>> int(np.argmax(score.total))
+    290
+    >>> max(detector.alarms([score]), key=lambda alarm: alarm.peak).window.start_s // 3600
+    290
+    """
+
+    name = "anotuner"
+    excused: ClassVar[Mapping[str, str]] = {
+        "check_kpi_order_changes_nothing": "initial weights belong to columns, not to names",
+    }
+
+    def __init__(
+        self, config: AnoTunerConfig | None = None, *, checkpoint: Path | str | None = None
+    ) -> None:
+        self.config = config or AnoTunerConfig()
+        self.checkpoint = Path(checkpoint) if checkpoint else None
+        self.levels: dict[str, float] = {}
+        self.usual: dict[str, NDArray[np.float64]] = {}
+        self.head: ResidualHead | None = None
+        self.losses: list[float] = []
+        self.lineage: list[dict[str, Any]] = []
+
+    def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
+        config = self.config
+        self.scaling = Scaling.fit(frames)
+        scaled = [self.scaling.apply(frame) for frame in frames]
+        self.condition: Condition = CONDITIONS.load(config.condition)().fit(scaled)
+        bank = self._bank(scaled)
+        shape = NetworkShape(
+            len(self.kpis),
+            bank.conditions.shape[1],
+            config.n_filters,
+            config.n_hidden,
+            config.n_latent,
+        )
+        self.network: Network
+        self.network, self.losses = train(
+            config.form, bank, config.training, shape,
+            checkpoint=self.checkpoint, progress=progress,
+        )  # fmt: skip
+        self.trained = TimeWindow(
+            min(frame.window.start_s for frame in frames),
+            max(frame.window.end_s for frame in frames),
+        )
+        self.head = None
+        self.lineage = []
+        self._learn_usual(frames)
+
+    def _learn_usual(self, frames: Sequence[KpiFrame]) -> None:
+        """Learn each entity's usual errors and deployed level from its history."""
+        errors = dict(self._errors(frames))
+        means = {entity: _column_means(error) for entity, error in errors.items()}
+        fleet = _column_means(np.stack(list(means.values())))
+        fleet = np.where(np.isfinite(fleet), fleet, 1.0)
+        self.usual = {
+            entity: np.where(np.isfinite(mean), mean, fleet) + _LEAST_ERROR
+            for entity, mean in means.items()
+        }
+        self.usual_elsewhere = fleet + _LEAST_ERROR
+        scores = [self._scored(frame, errors[frame.entity]) for frame in frames]
+        self.levels = THRESHOLDS.load(self.config.threshold)().levels(scores)
+
+    def _score(self, frames: Sequence[KpiFrame]) -> list[Score]:
+        by_entity = {frame.entity: frame for frame in frames}
+        return [self._scored(by_entity[entity], error) for entity, error in self._errors(frames)]
+
+    def _scored(self, frame: KpiFrame, error: NDArray[np.float32]) -> Score:
+        usual = self.usual.get(frame.entity, self.usual_elsewhere)
+        residuals = remember((error / usual).astype(np.float32), self.config.memory)
+        score = Score(
+            frame.entity, frame.start_s, frame.interval_s, self.kpis,
+            aggregate(residuals, largest=self.config.largest), residuals,
+        )  # fmt: skip
+        return score if self.head is None else self.head.apply(score)
+
+    def _errors(self, frames: Sequence[KpiFrame]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield each entity's squared errors in scaled units, a shard of the fleet at a time."""
+        for shard in _shards(frames, self.condition.n_channels):
+            bank = self._bank([self.scaling.apply(frame) for frame in shard])
+            errors = squared_errors(self.network, bank, window=self.config.window)
+            yield from zip((frame.entity for frame in shard), errors, strict=True)
+
+    def _bank(self, scaled: Sequence[KpiFrame]) -> RowBank:
+        conditions = [self.condition.compute(frame) for frame in scaled]
+        return RowBank.build(scaled, conditions, padding=self.config.window - 1)
+
+    def level_of(self, entity: str) -> float:
+        """Return the deployed level of an entity; the fleet's median if it was never seen."""
+        if entity in self.levels:
+            return self.levels[entity]
+        return float(np.median(list(self.levels.values())))
+
+    def alarms(self, scores: Sequence[Score]) -> list[Alarm]:
+        """Return the alarms that scores raise at the deployed levels, by entity and time."""
+        return [
+            alarm for score in scores for alarm in raise_alarms(score, self.level_of(score.entity))
+        ]
+
+    def tune(
+        self,
+        frames: Sequence[KpiFrame],
+        marks: Sequence[Mark],
+        config: TuningConfig | None = None,
+        *,
+        ask: Callable[[Query], bool | None] | None = None,
+        progress: Progress = silent,
+    ) -> tuple[AnoTuner, TuningReport]:
+        """Return a tuned copy, and what was done and why; the detector itself stays as it is.
+
+        Parameters
+        ----------
+        frames : sequence of KpiFrame
+            The history trained on, and the rows that the marks speak of.
+        marks : sequence of Mark
+            What operators said. Marks of unknown entities or outside the frames are counted in
+            the report and left out; where marks contradict each other, the span counts as
+            ``ignore``.
+        config : TuningConfig, optional
+            Which layers, and how; ``TuningConfig.paper()`` is the paper's way.
+        ask : callable, optional
+            Asked whether the typical window of a cluster of history is an anomaly (two-stage
+            active learning); where it answers None, or none is given, history counts as normal.
+        progress : callable
+            Told in a short line what happens.
+
+        Raises
+        ------
+        InputError
+            If the detector is not fitted or the frames do not fit it.
+        """
+        if not self.kpis:
+            raise InputError(f"{self.name} is not fitted; call fit first")
+        return tune(self, frames, marks, config or TuningConfig(), ask=ask, progress=progress)
+
+    def save(self, folder: Path | str, **card: Any) -> Path:
+        """Write the model as a folder of safetensors and JSON; see `load`."""
+        from faultsight.detect.anotuner._folder import save_model
+
+        return save_model(self, Path(folder), card)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> AnoTuner:
+        """Read a model that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If a file is missing, damaged or of another kind; names the file.
+        """
+        from faultsight.detect.anotuner._folder import load_model
+
+        return load_model(Path(folder))
+
+
+def _column_means(table: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean of each column's known values; NaN where none is known."""
+    known = np.isfinite(table)
+    sums = np.where(known, table, 0.0).sum(axis=0, dtype=np.float64)
+    counts = known.sum(axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _shards(frames: Sequence[KpiFrame], n_channels: int) -> Iterator[list[KpiFrame]]:
+    """Yield runs of frames that fit into memory together with their conditions."""
+    shard: list[KpiFrame] = []
+    cells = 0
+    for frame in frames:
+        shard.append(frame)
+        cells += frame.values.size * (2 + n_channels)
+        if cells >= _CELLS_A_SHARD:
+            yield shard
+            shard, cells = [], 0
+    if shard:
+        yield shard

@@ -1,0 +1,392 @@
+"""Tuning in layers, cheapest last: the network, the residual head, the deployed level."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from faultsight.core.errors import SettingError
+from faultsight.core.feedback import Mark
+from faultsight.core.kpi_frame import KpiFrame
+from faultsight.core.seed import random_stream
+from faultsight.detect.anotuner._rows import RowBank, Windows
+from faultsight.detect.anotuner.active_learning import ActiveLearning, Query, choose_history
+from faultsight.detect.anotuner.augmentation import Augmentation, augment, n_generated
+from faultsight.detect.anotuner.fine_tuning import Examples, FineTuning, fine_tune
+from faultsight.detect.contract import Progress
+from faultsight.detect.thresholds import THRESHOLDS
+from faultsight.detect.tuning.guard import Guard, GuardVerdict, judge
+from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan, rows_of_marks
+from faultsight.detect.tuning.recalibration import recalibrate
+from faultsight.detect.tuning.residual_head import HeadConfig, fit_head
+
+if TYPE_CHECKING:
+    from faultsight.detect.anotuner import AnoTuner
+
+__all__ = ["TuningConfig", "TuningReport", "tune"]
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """Which layers learn from marks, and how.
+
+    Parameters
+    ----------
+    fine_tuning : {"hinge", "laelbo", "none"}
+        Loss that the network is fine-tuned with; see `FineTuning`.
+    epochs, learning_rate : int, float
+        Of fine-tuning.
+    augmentation : {"none", "decoder", "rstl", "oversample"}
+        How missed anomalies are multiplied before; see `Augmentation`.
+    ratio, cap : float
+        Missed windows wanted for each false alarm; most generated for each real one.
+    history : {"uniform", "tsal"}
+        How history is sampled: everywhere alike, or by two-stage active learning.
+    most_history : int
+        Windows of history at most, where they are sampled uniformly.
+    head, recalibration : bool
+        Whether the residual head and the level learn.
+    confirmed_weight : int
+        Each row of a false alarm counts so many times among the history of the level.
+    guard : bool
+        Keep a layer only if cross-validation on the marks and sampled history says it helps.
+    seed : int
+        Of samples and draws.
+    """
+
+    fine_tuning: Literal["hinge", "laelbo", "none"] = "hinge"
+    epochs: int = 10
+    learning_rate: float = 5e-4
+    augmentation: Literal["none", "decoder", "rstl", "oversample"] = "none"
+    ratio: float = 1.0
+    cap: float = 1.0
+    history: Literal["uniform", "tsal"] = "uniform"
+    most_history: int = 2_000
+    head: bool = True
+    recalibration: bool = True
+    confirmed_weight: int = 3
+    guard: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        choices = {
+            "fine_tuning": ("hinge", "laelbo", "none"),
+            "augmentation": ("none", "decoder", "rstl", "oversample"),
+            "history": ("uniform", "tsal"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise SettingError(f"{name} is one of {', '.join(known)}")
+
+    @classmethod
+    def paper(cls, **changes: Any) -> TuningConfig:
+        """Return the paper's way: LAELBO, augmentation to one for one, active learning."""
+        said: dict[str, Any] = {
+            "fine_tuning": "laelbo", "augmentation": "decoder", "cap": float("inf"),
+            "history": "tsal", "head": False, "recalibration": False, "guard": False,
+        }  # fmt: skip
+        return cls(**(said | changes))
+
+
+@dataclass(frozen=True)
+class TuningReport:
+    """What tuning did.
+
+    Attributes
+    ----------
+    n_marks : mapping of str to int
+        Marks learned from, by kind.
+    dropped : mapping of str to int
+        Marks that could not be used, by reason.
+    n_generated, n_history, n_asked : int
+        Windows augmented, sampled from history, and shown to the operator.
+    verdicts : tuple of GuardVerdict
+        For each layer, whether it was kept and why.
+    """
+
+    n_marks: dict[str, int]
+    dropped: dict[str, int]
+    n_generated: int = 0
+    n_history: int = 0
+    n_asked: int = 0
+    verdicts: tuple[GuardVerdict, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "marks": self.n_marks,
+            "dropped_marks": self.dropped,
+            "generated_windows": self.n_generated,
+            "history_windows": self.n_history,
+            "asked_windows": self.n_asked,
+            "layers": [verdict.to_dict() for verdict in self.verdicts],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """What every layer learns from."""
+
+    frames: Sequence[KpiFrame]
+    history_rows: dict[str, int]
+    sampled: dict[str, NDArray[np.int64]]
+    bank: RowBank
+    place: dict[str, int]
+    ask: Callable[[Query], bool | None] | None
+
+
+def tune(
+    model: AnoTuner,
+    frames: Sequence[KpiFrame],
+    marks: Sequence[Mark],
+    config: TuningConfig,
+    *,
+    ask: Callable[[Query], bool | None] | None,
+    progress: Progress,
+) -> tuple[AnoTuner, TuningReport]:
+    """Return a tuned copy and what was done; see `AnoTuner.tune`."""
+    frames = [frame.with_kpis(model.kpis) for frame in frames]
+    marked = rows_of_marks(frames, marks)
+    counts: dict[str, int] = {}
+    for span in marked.spans:
+        counts[span.mark.kind.value] = counts.get(span.mark.kind.value, 0) + 1
+    report = TuningReport(counts, dict(marked.dropped))
+    if not marked.spans:
+        return copy.copy(model), report
+    material = _material(model, frames, marked, config, ask)
+    tuned = model
+    verdicts = []
+    for title, learn, wanted in _layers(config):
+        if not wanted:
+            continue
+        progress(f"tuning: {title}")
+
+        def step(
+            spans: MarkedRows,
+            base: AnoTuner = tuned,
+            learn: Callable[..., tuple[AnoTuner, TuningReport]] = learn,
+        ) -> AnoTuner:
+            return learn(base, material, spans, config, report)[0]
+
+        if config.guard:
+            verdict = judge(title, tuned, step, marked, material.sampled, frames, Guard())
+        else:
+            verdict = GuardVerdict(title, True, None, None, len(marked.spans), "not guarded")
+        progress(f"tuning: {title} {'kept' if verdict.kept else 'rolled back'}: {verdict.reason}")
+        if verdict.kept:
+            tuned, report = learn(tuned, material, marked, config, report)
+        verdicts.append(verdict)
+    return tuned, replace(report, verdicts=tuple(verdicts))
+
+
+def _layers(
+    config: TuningConfig,
+) -> tuple[tuple[str, Callable[..., tuple[AnoTuner, TuningReport]], bool], ...]:
+    """Return title, step and whether it is wanted, in order: each builds on those before."""
+    return (
+        ("fine-tuning", _fine_tuned, config.fine_tuning != "none"),
+        ("residual head", _with_head, config.head),
+        ("recalibration", _recalibrated, config.recalibration),
+    )
+
+
+def _material(
+    model: AnoTuner,
+    frames: Sequence[KpiFrame],
+    marked: MarkedRows,
+    config: TuningConfig,
+    ask: Callable[[Query], bool | None] | None,
+) -> _Material:
+    """Lay out rows and sample history: unmarked rows from the time that was trained on."""
+    history_rows, pool = {}, []
+    for number, frame in enumerate(frames):
+        rows = frame.rows_in(model.trained)
+        history_rows[frame.entity] = rows.stop
+        usable = ~marked.is_marked(frame.entity, len(frame))
+        usable[: rows.start] = usable[rows.stop :] = False
+        usable &= np.isfinite(frame.values).any(axis=1)
+        at = np.flatnonzero(usable)
+        pool.append(np.stack([np.full(len(at), number), at], axis=1))
+    together = np.concatenate(pool)
+    stream = random_stream(config.seed, "history")
+    n = min(config.most_history, len(together))
+    chosen = together[np.sort(stream.choice(len(together), n, replace=False))]
+    sampled = {
+        frames[number].entity: chosen[chosen[:, 0] == number, 1]
+        for number in np.unique(chosen[:, 0])
+    }
+    bank = model._bank([model.scaling.apply(frame) for frame in frames])
+    place = {frame.entity: number for number, frame in enumerate(frames)}
+    return _Material(frames, history_rows, sampled, bank, place, ask)
+
+
+def _fine_tuned(
+    model: AnoTuner,
+    material: _Material,
+    marked: MarkedRows,
+    config: TuningConfig,
+    report: TuningReport,
+) -> tuple[AnoTuner, TuningReport]:
+    """Fine-tune the network on marked windows and history, and learn anew what is usual."""
+    wrong = _examples(model, material, [s for s in marked.spans if s.is_anomaly], marked)
+    normal = _examples(model, material, [s for s in marked.spans if not s.is_anomaly], marked)
+    parts = [part for part in (wrong, normal) if part is not None]
+    n_new = 0
+    if wrong is not None:
+        n_normal = 0 if normal is None else len(normal)
+        augmentation = Augmentation(config.augmentation, config.ratio, config.cap, config.seed)
+        n_new = n_generated(len(wrong), n_normal, augmentation)
+        if n_new:
+            parts.append(augment(model.network, wrong, n_new, augmentation))
+    history, n_asked = _history(model, material, Examples.join(*parts), config)
+    if history is not None:
+        parts.append(history)
+    tuned = copy.copy(model)
+    tuned.network = fine_tune(
+        model.network,
+        Examples.join(*parts),
+        FineTuning(
+            config.fine_tuning if config.fine_tuning != "none" else "hinge",
+            epochs=config.epochs,
+            learning_rate=config.learning_rate,
+            variance=model.config.variance,
+            beta=model.config.beta,
+            seed=config.seed,
+        ),
+    )
+    tuned._learn_usual(_history_of(material))
+    n_history = 0 if history is None else len(history)
+    return tuned, replace(report, n_generated=n_new, n_history=n_history, n_asked=n_asked)
+
+
+def _history_of(material: _Material) -> list[KpiFrame]:
+    return [
+        frame[: material.history_rows[frame.entity]]
+        for frame in material.frames
+        if material.history_rows[frame.entity]
+    ]
+
+
+def _examples(
+    model: AnoTuner, material: _Material, spans: Sequence[MarkedSpan], marked: MarkedRows
+) -> Examples | None:
+    """Return a window for each marked row, that row last."""
+    if not spans:
+        return None
+    entities = [span.mark.entity for span in spans for _ in span.rows]
+    rows = np.concatenate([span.rows for span in spans])
+    label = np.concatenate([np.full(len(span.rows), span.is_anomaly) for span in spans])
+    return _windows_ending(model, material, entities, rows, label, marked)
+
+
+def _windows_ending(
+    model: AnoTuner,
+    material: _Material,
+    entities: Sequence[str],
+    rows: NDArray[np.int64],
+    label: NDArray[np.bool_],
+    marked: MarkedRows,
+) -> Examples:
+    bank, window = material.bank, model.config.window
+    places = np.array([material.place[entity] for entity in entities])
+    starts = torch.from_numpy(bank.firsts[places] + rows - (window - 1))
+    windows = bank.windows(starts, window)
+    # Rows before the last that are marked as anomalies are nothing to be reconstructed.
+    wrong = torch.zeros(len(bank.rows), dtype=torch.bool)
+    for span in marked.spans:
+        if span.is_anomaly:
+            wrong[torch.from_numpy(bank.ends(material.place[span.mark.entity], span.rows))] = True
+    before = wrong[starts[:, None] + torch.arange(window)]
+    before[:, -1] = False
+    known = windows.known * (~before)[:, :, None]
+    usual = np.stack([model.usual.get(e, model.usual_elsewhere) for e in entities])
+    level = np.array([model.level_of(entity) for entity in entities])
+    return Examples(
+        Windows(windows.rows, known, windows.conditions),
+        torch.from_numpy(label.astype(bool)),
+        torch.from_numpy(usual.astype(np.float32)),
+        torch.from_numpy(np.maximum(level, 1e-6).astype(np.float32)),
+    )
+
+
+def _history(
+    model: AnoTuner, material: _Material, feedback: Examples, config: TuningConfig
+) -> tuple[Examples | None, int]:
+    """Return windows of history with labels, and how many the operator was asked about."""
+    nothing = MarkedRows((), {}, {})
+    pairs = [(entity, row) for entity, rows in material.sampled.items() for row in rows.tolist()]
+    if not pairs:
+        return None, 0
+    entities = [entity for entity, _ in pairs]
+    rows = np.array([row for _, row in pairs], dtype=np.int64)
+    label = np.zeros(len(rows), dtype=bool)
+    windows = _windows_ending(model, material, entities, rows, label, nothing)
+    if config.history == "uniform":
+        return windows, 0
+    n_asked = 0
+
+    def ask(query: Query) -> bool | None:
+        nonlocal n_asked
+        n_asked += 1
+        if material.ask is None:
+            return None
+        return material.ask(replace(query, entity=entities[query.row], at=int(rows[query.row])))
+
+    chosen, is_anomaly = choose_history(
+        _features(model, windows), _features(model, feedback), ask, ActiveLearning(seed=config.seed)
+    )
+    if not chosen.size:
+        return None, n_asked
+    picked = windows[torch.from_numpy(chosen)]
+    return replace(picked, is_anomaly=torch.from_numpy(is_anomaly)), n_asked
+
+
+def _features(model: AnoTuner, examples: Examples) -> NDArray[np.float64]:
+    """Return what the encoder sees in each window: the mean of its latent Gaussian."""
+    with torch.no_grad():
+        mean, _ = model.network.encode(examples.windows.rows)
+    last = mean if mean.dim() == 2 else mean[:, -1]
+    return last.numpy().astype(np.float64)
+
+
+def _with_head(
+    model: AnoTuner,
+    material: _Material,
+    marked: MarkedRows,
+    config: TuningConfig,
+    report: TuningReport,
+) -> tuple[AnoTuner, TuningReport]:
+    """Learn the residual head on what the network leaves over."""
+    tuned = copy.copy(model)
+    tuned.head = None
+    levels = {frame.entity: model.level_of(frame.entity) for frame in material.frames}
+    tuned.head = fit_head(
+        tuned.score(material.frames), levels, material.history_rows, marked,
+        config=HeadConfig(memory=0.0, seed=config.seed), largest=model.config.largest,
+    )  # fmt: skip
+    # Weighted residuals have another scale; the deployed rule is applied to it anew.
+    return _recalibrated(tuned, material, marked.only(()), config, report)
+
+
+def _recalibrated(
+    model: AnoTuner,
+    material: _Material,
+    marked: MarkedRows,
+    config: TuningConfig,
+    report: TuningReport,
+) -> tuple[AnoTuner, TuningReport]:
+    """Set the levels anew from history and confirmed normal rows."""
+    tuned = copy.copy(model)
+    scores = tuned.score(material.frames)
+    known = [score for score in scores if material.history_rows[score.entity]]
+    threshold = THRESHOLDS.load(model.config.threshold)()
+    tuned.levels = model.levels | recalibrate(
+        threshold, known, material.history_rows, marked, weight=config.confirmed_weight
+    )
+    return tuned, report

@@ -1,0 +1,62 @@
+"""Levels set anew with what operators confirmed to be normal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from faultsight.detect.contract import Score
+from faultsight.detect.thresholds import Threshold
+from faultsight.detect.tuning.marked_rows import MarkedRows
+
+__all__ = ["recalibrate"]
+
+
+def recalibrate(
+    threshold: Threshold,
+    scores: Sequence[Score],
+    history_rows: Mapping[str, int],
+    marked: MarkedRows,
+    *,
+    weight: int = 3,
+) -> dict[str, float]:
+    """Return each entity's level from its history and from rows that were false alarms.
+
+    Parameters
+    ----------
+    threshold : Threshold
+        The deployed rule.
+    scores : sequence of Score
+        Of history and of the rows that the marks speak of.
+    history_rows : mapping of str to int
+        How many of an entity's first rows are the history that the rule was set on.
+    marked : MarkedRows
+        Rows of false alarms count `weight` times among the history: they are few, recent and
+        looked at by a person. Other marks change no level here.
+    weight : int
+        At least 0; 0 is the rule on history alone.
+
+    Examples
+    --------
+    >>> from faultsight.core.feedback import Mark, MarkKind
+    >>> from faultsight.core.kpi_frame import TimeWindow
+    >>> from faultsight.detect.thresholds import THRESHOLDS
+    >>> from faultsight.detect.tuning.marked_rows import rows_of_marks
+    >>> score = Score("a", 0, 60, (), np.append(np.arange(200.0), 500.0))
+    >>> marks = rows_of_marks([score], [Mark("a", TimeWindow(12000, 12060), MarkKind.FALSE_ALARM)])
+    >>> rule = THRESHOLDS.load("quantile")()
+    >>> [round(recalibrate(rule, [score], {"a": 200}, marks, weight=w)["a"]) for w in (0, 3)]
+    [198, 500]
+    """
+    extended = []
+    for score in scores:
+        history = score.total[: history_rows[score.entity]]
+        normal = [
+            np.tile(score.total[span.rows], weight)
+            for span in marked.spans
+            if span.mark.entity == score.entity and not span.is_anomaly
+        ]
+        extended.append(replace(score, total=np.concatenate([history, *normal]), residuals=None))
+    return threshold.levels(extended)

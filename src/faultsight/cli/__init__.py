@@ -16,7 +16,7 @@ from typer import Exit, Option, Typer
 from typer.core import TyperGroup
 
 from faultsight import __version__
-from faultsight.cli import bench, data
+from faultsight.cli import bench, data, detect
 from faultsight.cli._json_option import JsonCommand
 from faultsight.cli.demo import demo
 from faultsight.cli.doctor import doctor
@@ -96,6 +96,7 @@ def faultsight(
 
 
 app.command(cls=JsonCommand)(demo)
+app.add_typer(detect.app, name="detect")
 app.command(cls=JsonCommand)(localize)
 app.command(cls=JsonCommand)(simulate)
 app.add_typer(data.app, name="data")

@@ -15,7 +15,9 @@ __all__ = ["TABLE_SUFFIXES", "as_polars", "read_table"]
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-def read_table(path: Path | str, *, as_text: bool | Collection[str] = False) -> pl.DataFrame:
+def read_table(
+    path: Path | str, *, as_text: bool | Collection[str] = False, names: Collection[str] = ()
+) -> pl.DataFrame:
     """Read a CSV or Parquet file.
 
     Parameters
@@ -25,6 +27,8 @@ def read_table(path: Path | str, *, as_text: bool | Collection[str] = False) -> 
     as_text : bool or collection of str
         Read columns of a CSV as they are written, so that a name such as 007 stays a name: all of
         them, or those named here and every other that is not of floating-point numbers.
+    names : collection of str
+        Read these columns of a CSV as they are written, and find out the kinds of the others.
 
     Raises
     ------
@@ -40,7 +44,12 @@ def read_table(path: Path | str, *, as_text: bool | Collection[str] = False) -> 
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)
         if isinstance(as_text, bool):
-            return pl.read_csv(path, infer_schema=not as_text, infer_schema_length=None)
+            return pl.read_csv(
+                path,
+                infer_schema=not as_text,
+                infer_schema_length=None,
+                schema_overrides=_present(path, names),
+            )
         kinds = pl.scan_csv(path, infer_schema_length=None).collect_schema()
         texts = [c for c, kind in kinds.items() if c in as_text or not kind.is_float()]
         return pl.read_csv(
@@ -54,6 +63,13 @@ def read_table(path: Path | str, *, as_text: bool | Collection[str] = False) -> 
     ) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"cannot be read as a table: {reason}", source=str(path)) from error
+
+
+def _present(path: Path, names: Collection[str]) -> dict[str, pl.String]:
+    if not names:
+        return {}
+    columns = pl.scan_csv(path, infer_schema=False).collect_schema().names()
+    return {name: pl.String() for name in names if name in columns}
 
 
 def as_polars(table: Any) -> pl.DataFrame:

@@ -304,6 +304,7 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
     stream = random_stream(seed, "faults")
     chronic = stream.random(config.n_stations) < config.chronic_share
     own_kind = stream.choice(KINDS, config.n_stations)
+    elsewhere = (1 - 2.5 * config.chronic_share) / (1 - config.chronic_share)
     rows_an_hour = _HOUR_S / config.interval_s
     episodes = []
     for first, last, rate in (
@@ -312,9 +313,8 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
     ):
         for station in range(config.n_stations):
             # A chronic station has more than its share, of its own kind.
-            factor = 2.5 if chronic[station] else (1 - 2.5 * config.chronic_share) / (
-                1 - config.chronic_share)  # fmt: skip
-            wanted = stream.poisson(max(rate * factor, 0) * (last - first) / (7.0 * rows_an_hour))
+            factor = 2.5 if chronic[station] else elsewhere
+            wanted = stream.poisson(max(rate * factor, 0) * (last - first) / (4.2 * rows_an_hour))
             for _ in range(wanted):
                 recurs = chronic[station] and stream.random() < 0.8
                 kind = str(own_kind[station] if recurs else stream.choice(KINDS))
@@ -329,9 +329,9 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
 
 
 _DURATIONS = {
-    "single_kpi": (1.2, 0.6), "broken_relation": (1.6, 0.6), "sleeping_cell": (1.8, 0.7),
-    "congestion": (1.3, 0.5), "interference": (2.0, 0.7), "drift": (2.9, 0.4),
-    "missing_counters": (1.3, 0.7), "flapping": (2.0, 0.5),
+    "single_kpi": (0.9, 0.5), "broken_relation": (1.1, 0.6), "sleeping_cell": (1.2, 0.7),
+    "congestion": (0.9, 0.5), "interference": (1.3, 0.7), "drift": (2.6, 0.4),
+    "missing_counters": (0.8, 0.7), "flapping": (1.6, 0.5),
 }  # fmt: skip
 """Mean and spread of the logarithm of a fault's length in hours."""
 

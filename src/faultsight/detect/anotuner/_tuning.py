@@ -19,6 +19,7 @@ from faultsight.detect.anotuner._rows import RowBank, Windows
 from faultsight.detect.anotuner.active_learning import ActiveLearning, Query, choose_history
 from faultsight.detect.anotuner.augmentation import Augmentation, augment, n_generated
 from faultsight.detect.anotuner.fine_tuning import Examples, FineTuning, fine_tune
+from faultsight.detect.anotuner.rebaselining import rebaseline
 from faultsight.detect.contract import Progress
 from faultsight.detect.thresholds import THRESHOLDS
 from faultsight.detect.tuning.guard import Guard, GuardVerdict, judge
@@ -50,8 +51,9 @@ class TuningConfig:
         How history is sampled: everywhere alike, or by two-stage active learning.
     most_history : int
         Windows of history at most, where they are sampled uniformly.
-    head, recalibration : bool
-        Whether the residual head and the level learn.
+    rebaselining, head, recalibration : bool
+        Whether entities with false alarms get a new baseline, and whether the residual head and
+        the level learn.
     confirmed_weight : int
         Each row of a false alarm counts so many times among the history of the level.
     guard : bool
@@ -68,6 +70,7 @@ class TuningConfig:
     cap: float = 1.0
     history: Literal["uniform", "tsal"] = "uniform"
     most_history: int = 2_000
+    rebaselining: bool = True
     head: bool = True
     recalibration: bool = True
     confirmed_weight: int = 3
@@ -89,7 +92,7 @@ class TuningConfig:
         """Return the paper's way: LAELBO, augmentation to one for one, active learning."""
         said: dict[str, Any] = {
             "fine_tuning": "laelbo", "augmentation": "decoder", "cap": float("inf"),
-            "history": "tsal", "head": False, "recalibration": False, "guard": False,
+            "history": "tsal", "rebaselining": False, "head": False, "recalibration": False, "guard": False,
         }  # fmt: skip
         return cls(**(said | changes))
 
@@ -136,7 +139,6 @@ class _Material:
     frames: Sequence[KpiFrame]
     history_rows: dict[str, int]
     sampled: dict[str, NDArray[np.int64]]
-    bank: RowBank
     place: dict[str, int]
     ask: Callable[[Query], bool | None] | None
 
@@ -156,7 +158,7 @@ def tune(
     counts: dict[str, int] = {}
     for span in marked.spans:
         counts[span.mark.kind.value] = counts.get(span.mark.kind.value, 0) + 1
-    report = TuningReport(counts, dict(marked.dropped))
+    blank = report = TuningReport(counts, dict(marked.dropped))
     if not marked.spans:
         return copy.copy(model), report
     material = _material(model, frames, marked, config, ask)
@@ -172,7 +174,7 @@ def tune(
             base: AnoTuner = tuned,
             learn: Callable[..., tuple[AnoTuner, TuningReport]] = learn,
         ) -> AnoTuner:
-            return learn(base, material, spans, config, report)[0]
+            return learn(base, material, spans, config, blank)[0]
 
         if config.guard:
             verdict = judge(title, tuned, step, marked, material.sampled, frames, Guard())
@@ -190,6 +192,7 @@ def _layers(
 ) -> tuple[tuple[str, Callable[..., tuple[AnoTuner, TuningReport]], bool], ...]:
     """Return title, step and whether it is wanted, in order: each builds on those before."""
     return (
+        ("rebaselining", _rebaselined, config.rebaselining),
         ("fine-tuning", _fine_tuned, config.fine_tuning != "none"),
         ("residual head", _with_head, config.head),
         ("recalibration", _recalibrated, config.recalibration),
@@ -221,9 +224,21 @@ def _material(
         frames[number].entity: chosen[chosen[:, 0] == number, 1]
         for number in np.unique(chosen[:, 0])
     }
-    bank = model._bank([model.scaling.apply(frame) for frame in frames])
     place = {frame.entity: number for number, frame in enumerate(frames)}
-    return _Material(frames, history_rows, sampled, bank, place, ask)
+    return _Material(frames, history_rows, sampled, place, ask)
+
+
+def _rebaselined(
+    model: AnoTuner,
+    material: _Material,
+    marked: MarkedRows,
+    config: TuningConfig,
+    report: TuningReport,
+) -> tuple[AnoTuner, TuningReport]:
+    """Give entities with false alarms a new baseline."""
+    tuned = copy.copy(model)
+    tuned.scaling = rebaseline(model.scaling, material.frames, material.history_rows, marked)
+    return tuned, report
 
 
 def _fine_tuned(
@@ -234,8 +249,10 @@ def _fine_tuned(
     report: TuningReport,
 ) -> tuple[AnoTuner, TuningReport]:
     """Fine-tune the network on marked windows and history, and learn anew what is usual."""
-    wrong = _examples(model, material, [s for s in marked.spans if s.is_anomaly], marked)
-    normal = _examples(model, material, [s for s in marked.spans if not s.is_anomaly], marked)
+    bank = model._bank([model.scaling.apply(frame) for frame in material.frames])
+    collect = _Collector(model, material, bank, marked)
+    wrong = collect.spans([s for s in marked.spans if s.is_anomaly])
+    normal = collect.spans([s for s in marked.spans if not s.is_anomaly])
     parts = [part for part in (wrong, normal) if part is not None]
     n_new = 0
     if wrong is not None:
@@ -244,7 +261,7 @@ def _fine_tuned(
         n_new = n_generated(len(wrong), n_normal, augmentation)
         if n_new:
             parts.append(augment(model.network, wrong, n_new, augmentation))
-    history, n_asked = _history(model, material, Examples.join(*parts), config)
+    history, n_asked = _history(collect, Examples.join(*parts), config)
     if history is not None:
         parts.append(history)
     tuned = copy.copy(model)
@@ -273,60 +290,63 @@ def _history_of(material: _Material) -> list[KpiFrame]:
     ]
 
 
-def _examples(
-    model: AnoTuner, material: _Material, spans: Sequence[MarkedSpan], marked: MarkedRows
-) -> Examples | None:
-    """Return a window for each marked row, that row last."""
-    if not spans:
-        return None
-    entities = [span.mark.entity for span in spans for _ in span.rows]
-    rows = np.concatenate([span.rows for span in spans])
-    label = np.concatenate([np.full(len(span.rows), span.is_anomaly) for span in spans])
-    return _windows_ending(model, material, entities, rows, label, marked)
+@dataclass(frozen=True, eq=False)
+class _Collector:
+    """Cuts windows out of the bank, each with what its entity's score is measured by."""
 
+    model: AnoTuner
+    material: _Material
+    bank: RowBank
+    marked: MarkedRows
 
-def _windows_ending(
-    model: AnoTuner,
-    material: _Material,
-    entities: Sequence[str],
-    rows: NDArray[np.int64],
-    label: NDArray[np.bool_],
-    marked: MarkedRows,
-) -> Examples:
-    bank, window = material.bank, model.config.window
-    places = np.array([material.place[entity] for entity in entities])
-    starts = torch.from_numpy(bank.firsts[places] + rows - (window - 1))
-    windows = bank.windows(starts, window)
-    # Rows before the last that are marked as anomalies are nothing to be reconstructed.
-    wrong = torch.zeros(len(bank.rows), dtype=torch.bool)
-    for span in marked.spans:
-        if span.is_anomaly:
-            wrong[torch.from_numpy(bank.ends(material.place[span.mark.entity], span.rows))] = True
-    before = wrong[starts[:, None] + torch.arange(window)]
-    before[:, -1] = False
-    known = windows.known * (~before)[:, :, None]
-    usual = np.stack([model.usual.get(e, model.usual_elsewhere) for e in entities])
-    level = np.array([model.level_of(entity) for entity in entities])
-    return Examples(
-        Windows(windows.rows, known, windows.conditions),
-        torch.from_numpy(label.astype(bool)),
-        torch.from_numpy(usual.astype(np.float32)),
-        torch.from_numpy(np.maximum(level, 1e-6).astype(np.float32)),
-    )
+    def spans(self, spans: Sequence[MarkedSpan]) -> Examples | None:
+        """Return a window for each marked row, that row last."""
+        if not spans:
+            return None
+        entities = [span.mark.entity for span in spans for _ in span.rows]
+        rows = np.concatenate([span.rows for span in spans])
+        label = np.concatenate([np.full(len(span.rows), span.is_anomaly) for span in spans])
+        return self.ending(entities, rows, label)
+
+    def ending(
+        self, entities: Sequence[str], rows: NDArray[np.int64], label: NDArray[np.bool_]
+    ) -> Examples:
+        """Return the windows that end at these rows."""
+        model, bank, window = self.model, self.bank, self.model.config.window
+        places = np.array([self.material.place[entity] for entity in entities])
+        starts = torch.from_numpy(bank.firsts[places] + rows - (window - 1))
+        windows = bank.windows(starts, window)
+        # Rows before the last that are marked as anomalies are nothing to be reconstructed.
+        wrong = torch.zeros(len(bank.rows), dtype=torch.bool)
+        for span in self.marked.spans:
+            if span.is_anomaly:
+                place = self.material.place[span.mark.entity]
+                wrong[torch.from_numpy(bank.ends(place, span.rows))] = True
+        before = wrong[starts[:, None] + torch.arange(window)]
+        before[:, -1] = False
+        known = windows.known * (~before)[:, :, None]
+        usual = np.stack([model.usual.get(e, model.usual_elsewhere) for e in entities])
+        level = np.array([model.level_of(entity) for entity in entities])
+        return Examples(
+            Windows(windows.rows, known, windows.conditions),
+            torch.from_numpy(label.astype(bool)),
+            torch.from_numpy(usual.astype(np.float32)),
+            torch.from_numpy(np.maximum(level, 1e-6).astype(np.float32)),
+        )
 
 
 def _history(
-    model: AnoTuner, material: _Material, feedback: Examples, config: TuningConfig
+    collect: _Collector, feedback: Examples, config: TuningConfig
 ) -> tuple[Examples | None, int]:
     """Return windows of history with labels, and how many the operator was asked about."""
-    nothing = MarkedRows((), {}, {})
+    model, material = collect.model, collect.material
     pairs = [(entity, row) for entity, rows in material.sampled.items() for row in rows.tolist()]
     if not pairs:
         return None, 0
     entities = [entity for entity, _ in pairs]
     rows = np.array([row for _, row in pairs], dtype=np.int64)
     label = np.zeros(len(rows), dtype=bool)
-    windows = _windows_ending(model, material, entities, rows, label, nothing)
+    windows = collect.ending(entities, rows, label)
     if config.history == "uniform":
         return windows, 0
     n_asked = 0
@@ -381,7 +401,7 @@ def _recalibrated(
     config: TuningConfig,
     report: TuningReport,
 ) -> tuple[AnoTuner, TuningReport]:
-    """Set the levels anew from history and confirmed normal rows."""
+    """Count rows of false alarms among the history that levels are set on."""
     tuned = copy.copy(model)
     scores = tuned.score(material.frames)
     known = [score for score in scores if material.history_rows[score.entity]]

@@ -1,4 +1,19 @@
-"""The guard: a tuning step is kept only if marks that it has not seen say that it helps."""
+"""The guard: a tuning step is kept only if marks that it has not seen say that it helps.
+
+The marks are dealt into folds, each a stretch of time of each entity: levels are learned per
+entity, so an entity without marks left could not tell. The step learns without one fold and is
+judged on it, and so on in turn. Marks next to the held-out ones are left out of learning, so that
+one event cannot teach about itself. The loss adds up
+
+- quiet: how many held-out false alarms are still raised, over what was raised before, and how
+  many alarms sampled history raises, over what it raised before (the mean of the two);
+- misses: the share of held-out anomalies that raise no alarm;
+- ranking: how many normal rows of its entity score as high as a held-out anomaly; without any
+  anomaly, how much of history lies under a held-out false alarm, which should sink into it.
+
+An alarm is counted by a steep curve through 1/2 at the level, so that few marks tell more than
+yes or no.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +23,19 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
+from faultsight.core.errors import SettingError
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.contract import Score
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan
 
-__all__ = ["Guard", "GuardVerdict", "deployed_loss", "judge"]
+__all__ = ["Deployed", "Guard", "GuardVerdict", "judge"]
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 class Deployed(Protocol):
@@ -30,20 +52,31 @@ class Deployed(Protocol):
 class Guard:
     """How steps are judged.
 
-    Parameters
+    Attributes
     ----------
     folds : int
-        Parts that the marks are cut into; marks that are neighbours in time stay together.
+        Parts that the marks are dealt into. With fewer than twice as many marks each is held
+        out alone.
     least_marks : int
-        With fewer marks than this nothing can be judged, and the step is not taken.
-    sharpness : float
-        How steeply the loss falls around the level, in units of the logarithm of score over
-        level; large values count rows right and wrong, small ones also by how far.
+        With fewer marks than this nothing can be judged, and the step is not taken: what one
+        mark says of another is chance.
+    apart_rows : int
+        Marks of the entity nearer than this to a held-out one are not learned from.
+    steepness : float
+        How steeply alarms are counted, in the logarithm of score over level. At 8 a score of
+        1.5 times the level is 0.96 of an alarm, one of 2/3 of it 0.04.
     """
 
-    folds: int = 3
-    least_marks: int = 4
-    sharpness: float = 2.0
+    folds: int = 4
+    least_marks: int = 3
+    apart_rows: int = 12
+    steepness: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.folds < 2 or self.least_marks < 2:
+            raise SettingError("folds and least_marks must be at least 2")
+        if self.apart_rows < 0 or self.steepness <= 0:
+            raise SettingError("apart_rows is at least 0 and steepness above 0")
 
 
 @dataclass(frozen=True)
@@ -57,7 +90,7 @@ class GuardVerdict:
     kept : bool
         Whether it was.
     before, after : float or None
-        Mean loss on marks and history held out, without and with the step; None if not judged.
+        Loss on marks and history held out, without and with the step; None if not judged.
     n_marks : int
         Marks that were to be learned from.
     reason : str
@@ -76,44 +109,15 @@ class GuardVerdict:
         return asdict(self)
 
 
-def deployed_loss(
-    deployed: Deployed,
-    scores: Sequence[Score],
-    spans: Sequence[MarkedSpan],
-    history: Mapping[str, NDArray[np.int64]],
-    *,
-    sharpness: float,
-) -> tuple[float, ...]:
-    """Return the mean loss over anomalous spans, over false alarms, and over history.
-
-    The loss of a row is a logistic function of the logarithm of its score over the level; an
-    anomalous span has that of its highest row, a false alarm the mean of its rows. A part
-    without members has the loss 0.
-    """
-    over = {}
-    for score in scores:
-        level = max(deployed.level_of(score.entity), 1e-300)
-        over[score.entity] = np.log(np.maximum(np.nan_to_num(score.total), 1e-300) / level)
-    missed, alarmed, quiet = [], [], []
-    for span in spans:
-        rows = over[span.mark.entity][span.rows]
-        if span.is_anomaly:
-            missed.append(_logistic(-sharpness * float(rows.max())))
-        else:
-            alarmed.append(float(np.mean([_logistic(sharpness * float(r)) for r in rows])))
-    for entity, at in history.items():
-        quiet.extend(1.0 / (1.0 + np.exp(np.clip(-sharpness * over[entity][at], -60, 60))))
-    return tuple(float(np.mean(part)) if part else 0.0 for part in (missed, alarmed, quiet))
-
-
 def judge(
     step: str,
     before: Deployed,
     learn: Callable[[MarkedRows], Deployed],
     marked: MarkedRows,
-    history: Mapping[str, NDArray[np.int64]],
+    history: Mapping[str, Rows],
+    *,
     frames: Sequence[KpiFrame],
-    guard: Guard,
+    guard: Guard | None = None,
 ) -> GuardVerdict:
     """Cross-validate a step on the marks and on sampled history.
 
@@ -128,56 +132,142 @@ def judge(
     marked : MarkedRows
         All marks.
     history : mapping of str to array of int
-        Rows that are taken for normal.
+        Rows of each entity's frame that are taken for normal.
     frames : sequence of KpiFrame
         History and the rows that the marks speak of.
-    guard : Guard
+    guard : Guard, optional
         The settings.
 
     Returns
     -------
     GuardVerdict
-        Kept if the loss on what was held out, missed anomalies and false alarms and history
-        weighing alike, is lower with the step.
+        Kept if the loss on what was held out is lower with the step.
     """
-    n = len(marked.spans)
-    if n < guard.least_marks:
-        reason = f"{n} marks are too few to tell; {guard.least_marks} are needed"
-        return GuardVerdict(step, False, None, None, n, reason)
-    folds = _folds(marked.spans, guard.folds)
-    standing = before.score(frames)
-    old, new = np.zeros(3), np.zeros(3)
-    for held in folds:
-        kept = [span for number, span in enumerate(marked.spans) if number not in held]
-        out = [marked.spans[number] for number in sorted(held)]
-        after = learn(marked.only(kept))
-        share = np.array([sum(s.is_anomaly for s in out), sum(not s.is_anomaly for s in out), 1.0])
-        old += share * deployed_loss(before, standing, out, history, sharpness=guard.sharpness)
-        new += share * deployed_loss(
-            after, after.score(frames), out, history, sharpness=guard.sharpness
+    guard = guard or Guard()
+    n_marks = len(marked.spans)
+    if n_marks < guard.least_marks:
+        reason = f"{n_marks} marks are too few to tell; {guard.least_marks} are needed"
+        return GuardVerdict(step, False, None, None, n_marks, reason)
+    standing = _Judged.of(before, frames, history, marked, guard)
+    old, new = _Tally(), _Tally()
+    folds = _folds(marked.spans, guard)
+    for held_out in folds:
+        rest = [span for span in marked.spans if _is_apart(span, held_out, guard.apart_rows)]
+        learned = _Judged.of(learn(marked.only(rest)), frames, history, marked, guard)
+        for tally, judged in ((old, standing), (new, learned)):
+            tally.history.append(judged.history_alarms())
+            for span in held_out:
+                tally.add(span, judged)
+    lost, gained = old.loss(old), new.loss(old)
+    # What differs by rounding alone is no gain.
+    kept = gained < lost - 1e-9
+    word = "falls" if kept else "does not fall"
+    reason = f"held-out loss {word}, from {lost:.3f} to {gained:.3f}, over {len(folds)} folds"
+    return GuardVerdict(step, kept, lost, gained, n_marks, reason)
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Every row's alarm, 0 to 1 and 1/2 at the level; rising with the score."""
+
+    alarms: Mapping[str, Array]
+    history: Mapping[str, Rows]
+    false_alarms: Mapping[str, Rows]
+
+    @classmethod
+    def of(
+        cls,
+        deployed: Deployed,
+        frames: Sequence[KpiFrame],
+        history: Mapping[str, Rows],
+        marked: MarkedRows,
+        guard: Guard,
+    ) -> _Judged:
+        alarms = {}
+        for score in deployed.score(frames):
+            level = max(deployed.level_of(score.entity), _TINY)
+            total = np.maximum(np.nan_to_num(score.total), _TINY)
+            alarms[score.entity] = expit(guard.steepness * (np.log(total) - np.log(level)))
+        quiet: dict[str, Rows] = {}
+        for span in marked.spans:
+            if not span.is_anomaly:
+                seen = quiet.get(span.mark.entity, np.empty(0, dtype=np.int64))
+                quiet[span.mark.entity] = np.concatenate([seen, span.rows])
+        return cls(alarms, history, quiet)
+
+    def history_alarms(self) -> float:
+        """Return the share of history in alarm, mean over entities."""
+        shares = [self.alarms[e][rows].mean() for e, rows in self.history.items() if len(rows)]
+        return float(np.mean(shares)) if shares else 0.0
+
+    def passed(self, entity: str, peak: float, among: Mapping[str, Rows]) -> float | None:
+        """Return the share of an entity's rows that score at least so high; None without any."""
+        rows = among.get(entity)
+        if rows is None or not len(rows):
+            return None
+        return float(np.mean(self.alarms[entity][rows] >= peak))
+
+
+class _Tally:
+    """What held-out marks add up to."""
+
+    def __init__(self) -> None:
+        self.history: list[float] = []
+        self.false_alarms: list[float] = []
+        self.misses: list[float] = []
+        self.misplaced: list[float] = []
+        self.not_sunk: list[float] = []
+
+    def add(self, span: MarkedSpan, judged: _Judged) -> None:
+        entity = span.mark.entity
+        alarms = judged.alarms[entity][span.rows]
+        peak = float(alarms.max())
+        over = judged.passed(entity, peak, judged.history)
+        if span.is_anomaly:
+            self.misses.append(1.0 - peak)
+            shares = [over, judged.passed(entity, peak, judged.false_alarms)]
+            self.misplaced.append(_mean([share for share in shares if share is not None]))
+        else:
+            self.false_alarms.append(float(alarms.sum()))
+            self.not_sunk.append(0.0 if over is None else 1.0 - over)
+
+    def loss(self, standing: _Tally) -> float:
+        """Return the loss; alarms count as a multiple of the standing ones."""
+        pairs = (
+            (sum(self.false_alarms), sum(standing.false_alarms)),
+            (sum(self.history), sum(standing.history)),
         )
-    counts = np.array(
-        [sum(s.is_anomaly for s in marked.spans), sum(not s.is_anomaly for s in marked.spans),
-         len(folds)]
-    )  # fmt: skip
-    told = counts > 0
-    lost, gained = (float((part[told] / counts[told]).mean()) for part in (old, new))
-    kept_it = gained < lost
-    word = "falls" if kept_it else "does not fall"
-    reason = f"held-out loss {word}, from {lost:.4f} to {gained:.4f}, over {len(folds)} folds"
-    return GuardVerdict(step, kept_it, lost, gained, n, reason)
+        quiet = _mean([now / then for now, then in pairs if then > 0])
+        ranking = _mean(self.misplaced if self.misses else self.not_sunk)
+        return quiet + _mean(self.misses) + ranking
 
 
-def _folds(spans: Sequence[MarkedSpan], folds: int) -> list[set[int]]:
-    """Return the numbers of the spans in each fold; each kind is dealt out in runs of time."""
-    parts: list[set[int]] = [set() for _ in range(folds)]
-    for is_anomaly in (False, True):
-        numbers = [i for i, span in enumerate(spans) if span.is_anomaly == is_anomaly]
-        numbers.sort(key=lambda i: (spans[i].mark.entity, spans[i].mark.window))
-        for place, number in enumerate(numbers):
-            parts[place * folds // len(numbers)].add(number)
-    return [part for part in parts if part]
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
 
 
-def _logistic(value: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-np.clip(value, -60.0, 60.0))))
+def _folds(spans: Sequence[MarkedSpan], guard: Guard) -> list[list[MarkedSpan]]:
+    """Deal the marks: each fold gets a stretch of time of each entity and kind."""
+    if len(spans) < 2 * guard.folds:
+        return [[span] for span in spans]
+    groups: dict[tuple[bool, str], list[MarkedSpan]] = {}
+    for span in sorted(spans, key=lambda span: span.mark):
+        groups.setdefault((span.is_anomaly, span.mark.entity), []).append(span)
+    folds: list[list[MarkedSpan]] = [[] for _ in range(guard.folds)]
+    dealt = 0
+    for group in groups.values():
+        # A group with fewer marks than folds starts where the one before it ended.
+        n_parts = min(guard.folds, len(group))
+        for place, span in enumerate(group):
+            folds[(dealt + place * n_parts // len(group)) % guard.folds].append(span)
+        dealt += n_parts
+    return [fold for fold in folds if fold]
+
+
+def _is_apart(span: MarkedSpan, held_out: Sequence[MarkedSpan], apart_rows: int) -> bool:
+    return not any(
+        span.mark.entity == other.mark.entity
+        and span.rows[0] - apart_rows <= other.rows[-1]
+        and other.rows[0] - apart_rows <= span.rows[-1]
+        for other in held_out
+    )

@@ -1,0 +1,101 @@
+"""Versions of a model: each tuning adds one, one action goes back to the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faultsight.core.errors import InputError
+from faultsight.core.files import write_atomic
+from faultsight.detect.anotuner._folder import load_model, read_card, save_model
+
+if TYPE_CHECKING:
+    from faultsight.detect.anotuner import AnoTuner
+
+__all__ = ["ModelVersions"]
+
+_CURRENT = "current"
+
+
+@dataclass(frozen=True)
+class ModelVersions:
+    """A folder that holds every version of a model, and says which one is in use.
+
+    Versions are numbered folders; a file names the current one. A version is never changed, so
+    that going back is writing one line.
+
+    Parameters
+    ----------
+    root : path
+        The folder.
+    """
+
+    root: Path
+
+    @property
+    def versions(self) -> list[int]:
+        """Numbers of the complete versions, in order."""
+        found = [int(p.parent.name) for p in self.root.glob("[0-9]*/model.json")]
+        return sorted(found)
+
+    @property
+    def current(self) -> int:
+        """The version in use.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no model.
+        """
+        path = self.root / _CURRENT
+        try:
+            number = int(path.read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise InputError("there is no model here", source=str(self.root)) from error
+        except ValueError as error:
+            raise InputError("names no version", source=str(path)) from error
+        if number not in self.versions:
+            raise InputError(f"names version {number}, which is not here", source=str(path))
+        return number
+
+    def card(self, version: int | None = None) -> dict[str, Any]:
+        """Return what a version says of itself; the current one if none is named."""
+        return read_card(self._folder(version))
+
+    def load(self, version: int | None = None) -> AnoTuner:
+        """Return a version's model; the current one if none is named."""
+        return load_model(self._folder(version))
+
+    def add(self, model: AnoTuner, card: Mapping[str, Any]) -> int:
+        """Write a new version, put it in use, and return its number."""
+        number = max(self.versions, default=0) + 1
+        parent = self.current if self.versions else None
+        save_model(model, self.root / f"{number:04d}", {**card, "parent": parent})
+        self._use(number)
+        return number
+
+    def revert(self, version: int | None = None) -> int:
+        """Put another version in use, the current one's parent if none is named; return it.
+
+        Raises
+        ------
+        InputError
+            If there is no such version.
+        """
+        if version is None:
+            version = self.card()["card"].get("parent")
+            if version is None:
+                raise InputError("the current version is the first", source=str(self.root))
+        if version not in self.versions:
+            known = ", ".join(map(str, self.versions))
+            raise InputError(f"no version {version}; there are {known}", source=str(self.root))
+        self._use(version)
+        return version
+
+    def _folder(self, version: int | None) -> Path:
+        return self.root / f"{self.current if version is None else version:04d}"
+
+    def _use(self, version: int) -> None:
+        write_atomic(self.root / _CURRENT, f"{version:04d}\n")

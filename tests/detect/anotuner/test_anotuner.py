@@ -1,0 +1,317 @@
+"""AnoTuner as its user meets it: fit, score, alarm, tune, save, load, resume."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from faultsight.core.errors import InputError, SettingError
+from faultsight.detect import KpiFrame, Mark, MarkKind, TimeWindow
+from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig, TuningConfig
+from faultsight.detect.anotuner._residuals import squared_errors
+from faultsight.detect.anotuner.model_versions import ModelVersions
+
+HOUR_S = 3600
+QUICK = AnoTunerConfig(epochs=2, window=12, n_hidden=16, n_filters=8, n_latent=4)
+QUICK_SLIDING = AnoTunerConfig(
+    form="sliding", epochs=2, window=12, n_hidden=16, n_filters=8, n_latent=4
+)
+BOTH = pytest.mark.parametrize("config", [QUICK, QUICK_SLIDING], ids=["streaming", "sliding"])
+
+
+def fleet(n_rows: int = 120, n_entities: int = 3, seed: int = 0) -> list[KpiFrame]:
+    stream = np.random.default_rng(seed)
+    day = np.sin(np.arange(n_rows) / 24 * 2 * np.pi)
+    return [
+        KpiFrame(
+            f"cell-{i}", ("load", "drops", "delay_ms"), 0, HOUR_S,
+            day[:, None] * [3.0, 0.2, 1.0] + stream.normal(size=(n_rows, 3)) * [0.2, 0.1, 0.3],
+        )
+        for i in range(n_entities)
+    ]  # fmt: skip
+
+
+def cut(frames: list[KpiFrame], stop: int) -> list[KpiFrame]:
+    return [frame[:stop] for frame in frames]
+
+
+def totals(detector: AnoTuner, frames: list[KpiFrame]) -> list[bytes]:
+    return [score.total.tobytes() for score in detector.score(frames)]
+
+
+@BOTH
+def test_later_rows_never_change_an_earlier_score(config: AnoTunerConfig) -> None:
+    frames = fleet()
+    detector = AnoTuner(config).fit(cut(frames, 80))
+    changed = []
+    for frame in frames:
+        values = frame.values.copy()
+        values[100:] = 1e6
+        changed.append(KpiFrame(frame.entity, frame.kpis, 0, HOUR_S, values))
+    short, whole, other = (detector.score(f) for f in (cut(frames, 100), frames, changed))
+    for a, b, c in zip(short, whole, other, strict=True):
+        np.testing.assert_allclose(a.total, b.total[:100], rtol=1e-4)
+        assert b.total[:100].tobytes() == c.total[:100].tobytes()
+
+
+@BOTH
+def test_same_seed_and_data_give_the_same_bytes_for_any_number_of_workers(
+    config: AnoTunerConfig,
+) -> None:
+    frames = fleet()
+    first, second = AnoTuner(config).fit(frames), AnoTuner(config).fit(frames)
+    assert totals(first, frames) == totals(second, frames)
+    bank = first._bank([first.scaling.apply(frame) for frame in frames])
+    one, three = (
+        squared_errors(first.network, bank, window=config.window, workers=n) for n in (1, 3)
+    )
+    assert [e.tobytes() for e in one] == [e.tobytes() for e in three]
+
+
+def test_another_seed_gives_another_model() -> None:
+    frames = fleet()
+    other = AnoTunerConfig(epochs=2, window=12, n_hidden=16, n_filters=8, n_latent=4, seed=1)
+    assert totals(AnoTuner(QUICK).fit(frames), frames) != totals(AnoTuner(other).fit(frames), frames)
+
+
+@BOTH
+def test_a_gross_deviation_alarms_and_names_its_kpi(config: AnoTunerConfig) -> None:
+    frames = fleet(200)
+    detector = AnoTuner(config).fit(cut(frames, 150))
+    values = frames[1].values.copy()
+    values[180:184, 1] += 8.0
+    broken = KpiFrame("cell-1", frames[1].kpis, 0, HOUR_S, values)
+    alarms = detector.alarms(detector.score([broken]))
+    worst = max(alarms, key=lambda alarm: alarm.peak)
+    assert TimeWindow(180 * HOUR_S, 184 * HOUR_S).overlaps(worst.window)
+    assert worst.shares[0][0] == "drops"
+    assert worst.shares[0][1] > 0.5
+
+
+def test_missing_values_are_masked_and_never_scored() -> None:
+    frames = fleet()
+    values = frames[0].values.copy()
+    values[50:60, 0] = np.nan
+    values[70] = np.nan
+    holed = KpiFrame("cell-0", frames[0].kpis, 0, HOUR_S, values)
+    detector = AnoTuner(QUICK).fit([holed, *frames[1:]])
+    score = detector.score([holed])[0]
+    assert score.residuals is not None
+    assert np.isnan(score.residuals[50:60, 0]).all()
+    assert np.isfinite(np.delete(score.total, 70)).all()
+    assert np.isnan(score.total[70])
+
+
+def test_constant_and_all_missing_kpis_and_short_series() -> None:
+    frames = fleet()
+    values = frames[0].values.copy()
+    values[:, 1] = 5.0
+    values[:, 2] = np.nan
+    odd = KpiFrame("cell-0", frames[0].kpis, 0, HOUR_S, values)
+    short = KpiFrame("short", frames[0].kpis, 0, HOUR_S, frames[1].values[:5])
+    detector = AnoTuner(QUICK).fit([odd, *frames[1:], short])
+    for score in detector.score([odd, short]):
+        assert np.isfinite(score.total).all()
+
+
+def test_an_entity_never_seen_is_scored_with_the_fleets_medians() -> None:
+    detector = AnoTuner(QUICK).fit(fleet())
+    stranger = KpiFrame("new", ("load", "drops", "delay_ms"), 0, HOUR_S, fleet(seed=9)[0].values)
+    score = detector.score([stranger])[0]
+    assert np.isfinite(score.total).all()
+    assert detector.level_of("new") == np.median(list(detector.levels.values()))
+
+
+@BOTH
+def test_interrupted_training_ends_with_the_same_weights(
+    config: AnoTunerConfig, tmp_path: Path
+) -> None:
+    class Stop(Exception):
+        pass
+
+    frames = fleet()
+    straight = AnoTuner(config).fit(frames)
+    path = tmp_path / "training.safetensors"
+
+    def stop_after_first(line: str) -> None:
+        if line.startswith("epoch 2"):
+            raise Stop
+
+    with pytest.raises(Stop):  # after an epoch, before its checkpoint
+        AnoTuner(config, checkpoint=path).fit(frames, progress=stop_after_first)
+    told: list[str] = []
+    resumed = AnoTuner(config, checkpoint=path).fit(frames, progress=told.append)
+    assert told[0] == "resumed after epoch 1 of 2"
+    assert resumed.losses == straight.losses
+    for a, b in zip(
+        straight.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
+    ):
+        assert torch.equal(a, b)
+
+
+def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "training.safetensors"
+    AnoTuner(QUICK, checkpoint=path).fit(fleet())
+    with pytest.raises(InputError, match="other data or settings"):
+        AnoTuner(QUICK, checkpoint=path).fit(fleet(seed=1))
+    path.write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        AnoTuner(QUICK, checkpoint=path).fit(fleet())
+
+
+@BOTH
+def test_a_saved_model_scores_the_same_bytes(config: AnoTunerConfig, tmp_path: Path) -> None:
+    frames = fleet()
+    hostile = KpiFrame("../../etc/'; DROP --", frames[0].kpis, 0, HOUR_S, frames[0].values)
+    detector = AnoTuner(config).fit([*frames, hostile])
+    loaded = AnoTuner.load(detector.save(tmp_path / "model"))
+    assert totals(loaded, [*frames, hostile]) == totals(detector, [*frames, hostile])
+    assert loaded.levels == detector.levels
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model"]
+
+
+def test_a_damaged_model_is_refused_by_name(tmp_path: Path) -> None:
+    folder = AnoTuner(QUICK).fit(fleet()).save(tmp_path / "model")
+    tensors = next(folder.glob("*.safetensors"))
+    good = tensors.read_bytes()
+    tensors.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    with pytest.raises(InputError, match="damaged"):
+        AnoTuner.load(folder)
+    tensors.write_bytes(good)
+    card = json.loads((folder / "model.json").read_text())
+    for change in ({"format": 99}, {"levels": None}, {"config": {"nonsense": 1}}):
+        (folder / "model.json").write_text(json.dumps(card | change))
+        with pytest.raises(InputError, match="model"):
+            AnoTuner.load(folder)
+    (folder / "model.json").write_text("{")
+    with pytest.raises(InputError, match="JSON"):
+        AnoTuner.load(folder)
+    with pytest.raises(InputError, match="no model here"):
+        AnoTuner.load(tmp_path)
+
+
+def test_versions_are_added_listed_and_reverted(tmp_path: Path) -> None:
+    detector = AnoTuner(QUICK).fit(fleet())
+    versions = ModelVersions(tmp_path / "model")
+    with pytest.raises(InputError, match="no model here"):
+        _ = versions.current
+    assert versions.add(detector, {"step": "fit"}) == 1
+    with pytest.raises(InputError, match="the first"):
+        versions.revert()
+    assert versions.add(detector, {"step": "tune"}) == 2
+    assert (versions.current, versions.card()["card"]["parent"]) == (2, 1)
+    before = totals(versions.load(1), fleet())
+    assert versions.revert() == 1
+    assert versions.current == 1
+    assert totals(versions.load(), fleet()) == before
+    assert versions.revert(2) == 2
+    with pytest.raises(InputError, match="no version 7"):
+        versions.revert(7)
+
+
+@pytest.mark.parametrize(
+    "change", [{"form": "other"}, {"window": 0}, {"epochs": -1}, {"n_hidden": 0}]
+)
+def test_settings_that_cannot_be_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(SettingError):
+        AnoTunerConfig(**change)  # type: ignore[arg-type]
+
+
+def marked_fleet() -> tuple[list[KpiFrame], list[Mark]]:
+    """Return a fleet whose test part holds a benign change and a fault, both marked in part."""
+    frames = fleet(240, 4)
+    marks = []
+    changed = []
+    for i, frame in enumerate(frames):
+        values = frame.values.copy()
+        values[160:, 0] += 1.5  # a change that is normal
+        values[200 + i : 206 + i, 1] += 1.2  # a fault
+        changed.append(KpiFrame(frame.entity, frame.kpis, 0, HOUR_S, values))
+        marks.append(
+            Mark(frame.entity, TimeWindow(162 * HOUR_S, 190 * HOUR_S), MarkKind.FALSE_ALARM)
+        )
+        marks.append(
+            Mark(frame.entity, TimeWindow((200 + i) * HOUR_S, (206 + i) * HOUR_S), MarkKind.MISSED)
+        )
+    return changed, marks
+
+
+@BOTH
+def test_tuning_lowers_false_alarms_and_leaves_the_original_as_it_was(
+    config: AnoTunerConfig,
+) -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(config).fit(cut(frames, 150))
+    before = totals(detector, frames)
+    levels = dict(detector.levels)
+    tuned, report = detector.tune(frames, marks, TuningConfig(epochs=3, guard=False))
+    assert totals(detector, frames) == before
+    assert detector.levels == levels
+    assert report.n_marks == {"false_alarm": 4, "missed": 4}
+
+    def false_alarms(model: AnoTuner) -> int:
+        return sum(
+            int((s.total[206:] > model.level_of(s.entity)).sum()) for s in model.score(frames)
+        )
+
+    assert false_alarms(tuned) < false_alarms(detector)
+    again, _ = detector.tune(frames, marks, TuningConfig(epochs=3, guard=False))
+    assert totals(again, frames) == totals(tuned, frames)
+
+
+def test_the_guard_reports_every_layer() -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    _, report = detector.tune(frames, marks, TuningConfig(epochs=2))
+    assert [v.step for v in report.verdicts] == ["fine-tuning", "residual head", "recalibration"]
+    for verdict in report.verdicts:
+        assert verdict.before is not None
+        assert verdict.after is not None
+        assert verdict.kept == (verdict.after < verdict.before)
+        assert verdict.reason
+    json.dumps(report.to_dict())
+
+
+def test_no_marks_and_unusable_marks_change_nothing_and_are_counted() -> None:
+    frames, _ = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    span = TimeWindow(170 * HOUR_S, 175 * HOUR_S)
+    marks = [
+        Mark("nobody", span, MarkKind.MISSED),
+        Mark("cell-0", TimeWindow(10**9, 10**9 + HOUR_S), MarkKind.MISSED),
+        Mark("cell-1", span, MarkKind.MISSED),
+        Mark("cell-1", span, MarkKind.FALSE_ALARM),
+    ]
+    tuned, report = detector.tune(frames, marks)
+    assert totals(tuned, frames) == totals(detector, frames)
+    assert report.dropped == {"unknown_entity": 1, "outside_data": 1, "contradicted": 2}
+
+
+def test_few_marks_are_not_trusted_by_the_guard() -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    tuned, report = detector.tune(frames, marks[:2], TuningConfig(epochs=1))
+    assert totals(tuned, frames) == totals(detector, frames)
+    assert all("too few" in verdict.reason for verdict in report.verdicts)
+
+
+@pytest.mark.parametrize("augmentation", ["decoder", "oversample"])
+def test_the_papers_way_asks_and_augments(augmentation: str) -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK_SLIDING).fit(cut(frames, 150))
+    asked = []
+
+    def ask(query: object) -> bool:
+        asked.append(query)
+        return False
+
+    config = TuningConfig.paper(epochs=2, augmentation=augmentation)
+    tuned, report = detector.tune(frames, marks, config, ask=ask)
+    # 4 x 28 false-alarm rows and 4 x 6 missed ones: 88 are generated, one for one.
+    assert report.n_generated == 88
+    assert report.n_asked == len(asked)
+    assert totals(tuned, frames) != totals(detector, frames)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.tables import as_polars
 
-__all__ = ["KpiFrame", "TimeWindow", "epoch_seconds"]
+__all__ = ["KpiFrame", "TimeWindow", "entity_names", "epoch_seconds", "numbers"]
 
 _MOST_POINTS = 50_000_000
 """More grid points than this in one entity are a wrong stamp, not a long series."""
@@ -262,7 +262,8 @@ class KpiFrame:
         Raises
         ------
         InputError
-            If stamps or values cannot be read, or no row or KPI is left; names column and row.
+            If stamps, entities or values cannot be read, or no row or KPI is left; names column
+            and row.
 
         Examples
         --------
@@ -272,6 +273,8 @@ class KpiFrame:
         ([2.0, nan, 3.0], {'conflicting': 1})
         """
         rows = as_polars(table)
+        if interval_s is not None and interval_s <= 0:
+            raise InputError(f"the interval must be positive, not {interval_s} s", source=source)
         if timestamp not in rows.columns:
             raise MissingColumnError(timestamp, rows.columns, source=source)
         names = _kpi_columns(rows, kpis, {timestamp, entity, label}, source)
@@ -281,11 +284,7 @@ class KpiFrame:
             raise InputError("no row has a stamp", source=source, column=timestamp)
         values = _values(rows, names, source)
         labels = _labels(rows, label, source)
-        who = (
-            rows[entity].cast(pl.String).fill_null("").to_numpy()
-            if entity in rows.columns
-            else None
-        )
+        who = entity_names(rows[entity], source).to_numpy() if entity in rows.columns else None
         step = interval_s or _usual_step(times_s, who, known)
         owners = np.unique(who[known]) if who is not None else ["all"]
         frames = []
@@ -309,6 +308,8 @@ def _kpi_columns(
         for kpi in kpis:
             if kpi not in rows.columns:
                 raise MissingColumnError(kpi, rows.columns, source=source)
+        if not kpis:
+            raise InputError("no KPI is asked for", source=source)
         return tuple(kpis)
     names = tuple(
         c
@@ -373,30 +374,76 @@ def _parsed(text: str | None, row: int, column: str, source: str | None) -> floa
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def entity_names(column: pl.Series, source: str | None = None) -> pl.Series:
+    """Return whose row each is, as text.
+
+    Parameters
+    ----------
+    column : polars.Series
+        Names or numbers of entities.
+    source : str, optional
+        The file, for messages.
+
+    Raises
+    ------
+    InputError
+        If one is missing; names column and row.
+
+    Examples
+    --------
+    >>> entity_names(pl.Series("cell", [7, 12])).to_list()
+    ['7', '12']
+    """
+    missing = column.is_null()
+    if missing.any():
+        row = int(missing.arg_true()[0]) + 1
+        raise InputError("the entity is missing", source=source, column=column.name, row=row)
+    return column.cast(pl.String)
+
+
+def numbers(column: pl.Series, source: str | None = None) -> pl.Series:
+    """Return a column as floating-point numbers; what is missing stays null.
+
+    Parameters
+    ----------
+    column : polars.Series
+        Numbers, texts of numbers, or truth values.
+    source : str, optional
+        The file, for messages.
+
+    Raises
+    ------
+    InputError
+        If a value is not a number; names column and row.
+
+    Examples
+    --------
+    >>> numbers(pl.Series("drops", ["1", None, "2e3"])).to_list()
+    [1.0, None, 2000.0]
+    """
+    kind = column.dtype
+    if not (kind.is_numeric() or kind in (pl.String, pl.Boolean, pl.Null)):
+        raise InputError(f"{kind} is no number", source=source, column=column.name)
+    read = column.cast(pl.Float64, strict=False)
+    wrong = read.is_null() & column.is_not_null()
+    if wrong.any():
+        row = int(wrong.arg_true()[0])
+        raise InputError(
+            f"{column[row]!r} is not a number", source=source, column=column.name, row=row + 1
+        )
+    return read
+
+
 def _values(rows: pl.DataFrame, names: Sequence[str], source: str | None) -> NDArray[np.float32]:
-    columns = []
-    for name in names:
-        column = rows[name]
-        try:
-            numbers = column.cast(pl.Float64)
-        except pl.exceptions.PolarsError:
-            wrong = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
-            row = int(wrong.arg_true()[0])
-            raise InputError(
-                f"{column[row]!r} is not a number", source=source, column=name, row=row + 1
-            ) from None
-        with np.errstate(over="ignore"):
-            columns.append(numbers.fill_null(np.nan).to_numpy().astype(np.float32))
-    return np.stack(columns, axis=1)
+    columns = [numbers(rows[name], source).fill_null(np.nan).to_numpy() for name in names]
+    with np.errstate(over="ignore"):
+        return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _labels(rows: pl.DataFrame, label: str, source: str | None) -> NDArray[np.int8] | None:
     if label not in rows.columns:
         return None
-    try:
-        flags = rows[label].cast(pl.Float64).fill_null(0.0).fill_nan(0.0).to_numpy()
-    except pl.exceptions.PolarsError:
-        raise InputError("labels are 0 or 1", source=source, column=label) from None
+    flags = numbers(rows[label], source).fill_null(0.0).fill_nan(0.0).to_numpy()
     return np.asarray(flags != 0, dtype=np.int8)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from faultsight.core.errors import InputError
-from faultsight.core.kpi_frame import KpiFrame
+from faultsight.core.errors import InputError, MissingColumnError
+from faultsight.core.kpi_frame import KpiFrame, entity_names, epoch_seconds, numbers
 from faultsight.core.tables import TABLE_SUFFIXES, read_table
 
 __all__ = ["read_frames"]
@@ -30,7 +30,7 @@ def read_frames(
     paths : sequence of path
         Tables, or folders of tables. A table without an entity column is one entity's, called
         like the file. Files that share an entity are joined; where two tell the same moment, the
-        later file stays.
+        later file stays. A column that holds numbers in one of them is a KPI of all.
     timestamp, entity, label, kpis, interval_s
         As in `KpiFrame.from_table`.
 
@@ -52,10 +52,7 @@ def read_frames(
     for file in files:
         table = read_table(file, names=(entity,))
         if timestamp not in table.columns:
-            raise InputError(
-                f"no such column; the table has {', '.join(map(repr, table.columns))}",
-                source=str(file), column=timestamp,
-            )  # fmt: skip
+            raise MissingColumnError(timestamp, table.columns, source=str(file))
         if entity not in table.columns:
             table = table.with_columns(pl.lit(file.stem).alias(entity))
         tables.append((file, table))
@@ -65,11 +62,40 @@ def read_frames(
             table, timestamp=timestamp, entity=entity, label=label, kpis=kpis,
             interval_s=interval_s, source=str(file),
         )  # fmt: skip
-    together = pl.concat(
-        [table.with_columns(pl.col(entity).cast(pl.String)) for _, table in tables],
-        how="diagonal_relaxed",
-    )
+    together = _joined(tables, timestamp, entity, label=label, kpis=kpis)
     return KpiFrame.from_table(
         together, timestamp=timestamp, entity=entity, label=label, kpis=kpis,
         interval_s=interval_s, source=", ".join(str(file) for file, _ in tables),
     )  # fmt: skip
+
+
+def _joined(
+    tables: Sequence[tuple[Path, pl.DataFrame]],
+    timestamp: str,
+    entity: str,
+    *,
+    label: str,
+    kpis: Sequence[str] | None,
+) -> pl.DataFrame:
+    """Return the rows of all tables.
+
+    Each file is read by itself first: joined as they are, stamps of two kinds would be confused,
+    numbers beside one text would all be texts, and no message could tell the file and its row.
+    """
+    numeric = set(kpis or ()) or {
+        name
+        for _, table in tables
+        for name, kind in table.schema.items()
+        if kind.is_numeric() or kind == pl.Boolean
+    }
+    numeric = (numeric | {label}) - {timestamp, entity}
+    alike = []
+    for file, table in tables:
+        source = str(file)
+        columns = {
+            timestamp: pl.Series(epoch_seconds(table[timestamp], source)),
+            entity: entity_names(table[entity], source),
+        }
+        columns |= {c: numbers(table[c], source) for c in table.columns if c in numeric}
+        alike.append(pl.DataFrame(columns))
+    return pl.concat(alike, how="diagonal_relaxed")

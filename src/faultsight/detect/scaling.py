@@ -22,8 +22,8 @@ class Scaling:
     """Maps each KPI of each entity to about 0 to 1, by quantiles of its history.
 
     Values are clipped to -1 and 2, so that one absurd value cannot drown the rest. An entity that
-    was not seen gets the fleet's medians; a KPI that never moved maps to 0.5 and any other value
-    to a distance of at least one whole span from it.
+    was not seen gets the fleet's medians. A KPI that never moved maps to 0.5, and to 1.5 where it
+    is twice as large; one that was always 0 is taken to have a span of 1.
 
     Parameters
     ----------
@@ -95,9 +95,12 @@ class Scaling:
     ) -> Scaling:
         """Return the scaling that undoes a change of an entity's scaled values since a moment.
 
-        What was scaled to ``offset + factor * usual`` is scaled to ``usual`` from then on.
+        What was scaled to ``offset + factor * usual`` is scaled to ``usual`` from then on. An
+        entity has one change; a later one is taken to be of what the one before has made.
         """
         low, span = self.of(entity)
+        if entity in self.changes and self.changes[entity][0] <= since_s:
+            _, low, span = self.changes[entity]
         change = since_s, low + offset * span, factor * span
         return Scaling(self.low, self.span, {**self.changes, entity: change})
 

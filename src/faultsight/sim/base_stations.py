@@ -59,7 +59,9 @@ _KPIS_OF_KIND: dict[str, tuple[str, ...]] = {
         "wireless_connection_rate", "handover_success_rate",
     ),
     "flapping": _LOAD_KPIS,
-    "software_upgrade": ("interference_level_dbm", "rrc_connections_mean", "handover_request_count"),
+    "software_upgrade": (
+        "interference_level_dbm", "rrc_connections_mean", "handover_request_count",
+    ),
     "reconfiguration": _LOAD_KPIS,
     "special_event": _LOAD_KPIS,
 }  # fmt: skip
@@ -112,6 +114,9 @@ class StationsConfig:
             raise SettingError("n_stations must be at least 1")
         if self.interval_s < 1 or min(self.train_s, self.test_s) < self.interval_s:
             raise SettingError("each part must hold at least one interval")
+        shares = (self.chronic_share, self.upgraded_share, self.moved_share)
+        if not all(0 <= share <= 1 for share in shares) or not self.event_rate >= 0:
+            raise SettingError("shares lie between 0 and 1, and event_rate is at least 0")
         if not 0 <= self.anomaly_rate < 0.5 or not 0 <= self.train_rate < 0.5:
             raise SettingError("anomaly rates lie between 0 and 0.5")
 
@@ -215,7 +220,7 @@ def simulate_stations(config: StationsConfig | None = None, *, seed: int = 0) ->
             latent, episode, random_stream(seed, "act", episode.station, episode.rows.start)
         )
     values = _observe(latent, capacity, config.interval_s, random_stream(seed, "observe"))
-    spread = np.nanstd(values, axis=1)
+    spread = _spread(values)
     labels = np.zeros((config.n_stations, n_rows), dtype=np.int8)
     for episode in episodes:
         stream = random_stream(seed, "report", episode.station, episode.rows.start)
@@ -225,7 +230,9 @@ def simulate_stations(config: StationsConfig | None = None, *, seed: int = 0) ->
     for rows in (slice(0, n_train), slice(n_train, n_rows)):
         first_s = config.start_s + rows.start * config.interval_s
         parts.append(tuple(
-            KpiFrame(entity, KPIS, first_s, config.interval_s, values[i, rows], labels=labels[i, rows])
+            KpiFrame(
+                entity, KPIS, first_s, config.interval_s, values[i, rows], labels=labels[i, rows]
+            )
             for i, entity in enumerate(entities)
         ))  # fmt: skip
     faults = tuple(sorted((_told(e, entities, config) for e in episodes),
@@ -304,17 +311,19 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
     stream = random_stream(seed, "faults")
     chronic = stream.random(config.n_stations) < config.chronic_share
     own_kind = stream.choice(KINDS, config.n_stations)
-    elsewhere = (1 - 2.5 * config.chronic_share) / (1 - config.chronic_share)
+    # A chronic station has more than its share, of its own kind.
+    often = min(2.5, 1 / config.chronic_share) if config.chronic_share else 1.0
+    elsewhere = (1 - often * config.chronic_share) / max(1 - config.chronic_share, 1e-9)
     rows_an_hour = _HOUR_S / config.interval_s
+    usual_length = max(_USUAL_HOURS * rows_an_hour, 1.0)
     episodes = []
     for first, last, rate in (
         (0, n_train, config.train_rate),
         (n_train, n_rows, config.anomaly_rate),
     ):
         for station in range(config.n_stations):
-            # A chronic station has more than its share, of its own kind.
-            factor = 2.5 if chronic[station] else elsewhere
-            wanted = stream.poisson(max(rate * factor, 0) * (last - first) / (4.2 * rows_an_hour))
+            factor = often if chronic[station] else elsewhere
+            wanted = stream.poisson(max(rate * factor, 0) * (last - first) / usual_length)
             for _ in range(wanted):
                 recurs = chronic[station] and stream.random() < 0.8
                 kind = str(own_kind[station] if recurs else stream.choice(KINDS))
@@ -334,6 +343,8 @@ _DURATIONS = {
     "missing_counters": (0.8, 0.7), "flapping": (1.6, 0.5),
 }  # fmt: skip
 """Mean and spread of the logarithm of a fault's length in hours."""
+_USUAL_HOURS = 4.2
+"""Mean length of a fault; faults of one station may overlap."""
 
 
 def _kpis(kind: str, stream: np.random.Generator) -> tuple[str, ...]:
@@ -360,10 +371,10 @@ def _changes(
     def add(station: int, kind: str, rows: slice, severity: float) -> None:
         episodes.append(_Episode(station, kind, rows, severity, _KPIS_OF_KIND[kind], False))
 
-    early = n_train + (n_rows - n_train) // 3
+    early = n_train + max((n_rows - n_train) // 3, 1)
     for station in np.flatnonzero(stream.random(sites.height) < config.upgraded_share):
-        add(int(station), "software_upgrade",
-            slice(int(stream.integers(n_train, early)), n_rows), float(stream.random()))  # fmt: skip
+        start, severity = int(stream.integers(n_train, early)), float(stream.random())
+        add(int(station), "software_upgrade", slice(start, n_rows), severity)
     for station in np.flatnonzero(stream.random(sites.height) < config.moved_share):
         start, severity = int(stream.integers(n_train, early)), float(stream.uniform(0.2, 1.0))
         add(int(station), "reconfiguration", slice(start, n_rows), -severity)
@@ -377,8 +388,9 @@ def _changes(
             for station in np.flatnonzero(
                 (regions == region) & (stream.random(sites.height) < 0.3)
             ):
-                add(int(station), "special_event",
-                    slice(start, min(start + length, n_rows)), float(stream.uniform(0.2, 1.0)))  # fmt: skip
+                severity = float(stream.uniform(0.2, 1.0))
+                rows = slice(start, min(start + length, n_rows))
+                add(int(station), "special_event", rows, severity)
     return episodes
 
 
@@ -461,6 +473,15 @@ def _observe(
         ],
         axis=2,
     ).astype(np.float64)  # fmt: skip
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation of each station's KPI; 0 where nothing is known."""
+    known = ~np.isnan(values)
+    n_known = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / n_known
+    squares = np.where(known, values - mean, 0.0) ** 2
+    return np.asarray(np.sqrt(squares.sum(axis=1) / n_known[:, 0]))
 
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

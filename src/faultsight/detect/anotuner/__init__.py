@@ -8,10 +8,10 @@ alarms and missed anomalies then tune it, layer by layer; see `TuningConfig`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -168,9 +168,6 @@ class AnoTuner(Detector):
     """
 
     name = "anotuner"
-    excused: ClassVar[Mapping[str, str]] = {
-        "check_kpi_order_changes_nothing": "initial weights belong to columns, not to names",
-    }
 
     def __init__(
         self, config: AnoTunerConfig | None = None, *, checkpoint: Path | str | None = None

@@ -22,7 +22,7 @@ from faultsight.detect.anotuner.fine_tuning import Examples, FineTuning, fine_tu
 from faultsight.detect.anotuner.rebaselining import rebaseline
 from faultsight.detect.contract import Progress
 from faultsight.detect.thresholds import THRESHOLDS
-from faultsight.detect.tuning.guard import Guard, GuardVerdict, judge
+from faultsight.detect.tuning.guard import GuardVerdict, judge
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan, rows_of_marks
 from faultsight.detect.tuning.recalibration import recalibrate
 from faultsight.detect.tuning.residual_head import HeadConfig, fit_head
@@ -177,7 +177,7 @@ def tune(
             return learn(base, material, spans, config, blank)[0]
 
         if config.guard:
-            verdict = judge(title, tuned, step, marked, material.sampled, frames, Guard())
+            verdict = judge(title, tuned, step, marked, material.sampled, frames=frames)
         else:
             verdict = GuardVerdict(title, True, None, None, len(marked.spans), "not guarded")
         progress(f"tuning: {title} {'kept' if verdict.kept else 'rolled back'}: {verdict.reason}")

@@ -91,7 +91,7 @@ class Clusters:
 
 @dataclass(frozen=True)
 class Query:
-    """A question to an operator: is this window an anomaly?
+    """A question to an operator, whether a window is an anomaly.
 
     Attributes
     ----------

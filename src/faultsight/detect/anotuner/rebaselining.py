@@ -46,7 +46,7 @@ def affine_change(
     >>> usual = np.tile([[0.1, 0.5], [0.9, 0.5]], (50, 1))
     >>> offset, factor = affine_change(usual, 0.2 + usual * [1.5, 1.0])
     >>> offset.round(2).tolist(), factor.round(2).tolist()
-    ([0.21, 0.19], [1.47, 1.0])
+    ([0.19, 0.19], [1.49, 1.0])
     """
     n_kpis = usual.shape[1]
     offsets, factors = np.zeros(n_kpis), np.ones(n_kpis)

@@ -40,23 +40,23 @@ class Threshold(ABC):
         InputError
             If no score is known.
         """
-        known = {s.entity: s.total[np.isfinite(s.total)] for s in scores}
-        everything = np.concatenate(list(known.values())) if known else np.empty(0)
-        if not everything.size:
+        totals = {s.entity: np.where(np.isfinite(s.total), s.total, np.nan) for s in scores}
+        if np.isnan(np.concatenate([*totals.values(), [np.nan]])).all():
             raise InputError("no score is known; there is no level to set")
         interval_s = scores[0].interval_s
         levels = {
             entity: self._level(values, interval_s)
-            for entity, values in known.items()
-            if values.size >= LEAST_SCORES
+            for entity, values in totals.items()
+            if np.count_nonzero(~np.isnan(values)) >= LEAST_SCORES
         }
-        usual = (
-            float(np.median(list(levels.values())))
-            if levels
-            else self._level(everything, interval_s)
-        )
-        return {entity: levels.get(entity, usual) for entity in known}
+        if levels:
+            usual = float(np.median(list(levels.values())))
+        else:
+            # A missing row parts the entities: an alarm never spans two of them.
+            parted = [part for values in totals.values() for part in (values, [np.nan])]
+            usual = self._level(np.concatenate(parted), interval_s)
+        return {entity: levels.get(entity, usual) for entity in totals}
 
     @abstractmethod
     def _level(self, values: NDArray[np.float64], interval_s: int) -> float:
-        """Return the level from the finite scores of one entity, in order of time."""
+        """Return the level from the scores of one entity in order of time; NaN is not known."""

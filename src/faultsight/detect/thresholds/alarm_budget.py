@@ -51,11 +51,13 @@ class AlarmBudget(Threshold):
         self.config = config or AlarmBudgetConfig()
 
     def _level(self, values: NDArray[np.float64], interval_s: int) -> float:
-        allowed = int(self.config.alarms_per_week * len(values) * interval_s / _WEEK_S)
+        n_known = int(np.count_nonzero(~np.isnan(values)))
+        # What rounding takes from a whole number of alarms is given back.
+        allowed = int(self.config.alarms_per_week * n_known * interval_s / _WEEK_S + 1e-9)
         # From the highest score down: a row opens an alarm, lengthens one, or joins two.
         above = np.zeros(len(values) + 2, dtype=bool)
         alarms = 0
-        order = np.argsort(-values, kind="stable")
+        order = np.argsort(-values, kind="stable")[:n_known]  # NaN goes last
         ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True)) + 1
         start = 0
         for end in ends:
@@ -65,4 +67,4 @@ class AlarmBudget(Threshold):
             if alarms > allowed:
                 return float(values[order[start]])
             start = int(end)
-        return float(values.min())
+        return float(np.nanmin(values))

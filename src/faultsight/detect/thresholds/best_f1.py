@@ -72,7 +72,7 @@ class BestF1(Threshold):
             truth = np.asarray(labels[score.entity]) != 0
             if truth.shape != score.total.shape:
                 raise InputError(f"{len(score)} rows, {truth.shape} labels", source=score.entity)
-            if np.isnan(score.total).all():
+            if not np.isfinite(score.total).any():
                 raise InputError("not one score is known", source=score.entity)
             found[score.entity] = _best(score, truth)
         return found

@@ -55,12 +55,14 @@ class POT(Threshold):
         self.config = config or POTConfig()
 
     def _level(self, values: NDArray[np.float64], interval_s: int) -> float:
+        values = values[~np.isnan(values)]
         start = float(np.quantile(values, self.config.initial_quantile))
         peaks = values[values > start] - start
         if peaks.size < _LEAST_PEAKS or np.ptp(peaks) == 0:
             return float(np.quantile(values, 1.0 - self.config.probability))
         shape, scale = fit_pareto(peaks)
-        rarer = self.config.probability * values.size / peaks.size
+        # Ties at the start can leave fewer peaks than may pass; below it all of them would alarm.
+        rarer = min(self.config.probability * values.size / peaks.size, 1.0)
         if abs(shape) < 1e-9:
             return start - scale * float(np.log(rarer))
         return start + scale / shape * float(rarer**-shape - 1.0)

@@ -45,4 +45,4 @@ class Quantile(Threshold):
         self.config = config or QuantileConfig()
 
     def _level(self, values: NDArray[np.float64], interval_s: int) -> float:
-        return float(np.quantile(values, self.config.quantile))
+        return float(np.nanquantile(values, self.config.quantile))

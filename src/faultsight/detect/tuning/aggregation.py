@@ -72,7 +72,7 @@ def remember(residuals: NDArray[np.float32], memory: float) -> NDArray[np.float3
     Examples
     --------
     >>> remember(np.array([[0.0], [8.0], [np.nan], [0.0]], np.float32), 0.5).ravel().tolist()
-    [0.0, 5.333333492279053, nan, 2.133333206176758]
+    [0.0, 5.333333492279053, nan, 1.454545497894287]
     """
     if memory == 0:
         return residuals

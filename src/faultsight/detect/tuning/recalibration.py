@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from faultsight.core.errors import SettingError
 from faultsight.detect.contract import Score
 from faultsight.detect.thresholds import Threshold
 from faultsight.detect.tuning.marked_rows import MarkedRows
@@ -38,6 +39,11 @@ def recalibrate(
     weight : int
         At least 0; 0 is the rule on history alone.
 
+    Raises
+    ------
+    SettingError
+        If the weight is below 0.
+
     Examples
     --------
     >>> from faultsight.core.feedback import Mark, MarkKind
@@ -50,13 +56,15 @@ def recalibrate(
     >>> [round(recalibrate(rule, [score], {"a": 200}, marks, weight=w)["a"]) for w in (0, 3)]
     [198, 500]
     """
+    if weight < 0:
+        raise SettingError(f"weight must be at least 0, not {weight}")
     extended = []
     for score in scores:
         history = score.total[: history_rows[score.entity]]
-        normal = [
-            np.tile(score.total[span.rows], weight)
-            for span in marked.spans
-            if span.mark.entity == score.entity and not span.is_anomaly
-        ]
-        extended.append(replace(score, total=np.concatenate([history, *normal]), residuals=None))
+        parts = [history]
+        for span in marked.spans:
+            if span.mark.entity == score.entity and not span.is_anomaly:
+                # A missing row before each copy: rules that count alarms see one for each.
+                parts += [np.array([np.nan]), score.total[span.rows]] * weight
+        extended.append(replace(score, total=np.concatenate(parts), residuals=None))
     return threshold.levels(extended)

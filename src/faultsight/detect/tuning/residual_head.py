@@ -198,7 +198,7 @@ def fit_head(
     Returns
     -------
     ResidualHead
-        Without any mark, one that changes nothing.
+        Without any mark, or any known residual to learn from, one that changes nothing.
 
     Raises
     ------
@@ -209,9 +209,12 @@ def fit_head(
     kpis = scores[0].kpis
     for score in scores:
         _check(score, kpis)
+    nothing = ResidualHead(kpis, (0.0,) * len(kpis), largest=largest)
     if not marked.spans:
-        return ResidualHead(kpis, (0.0,) * len(kpis), largest=largest)
+        return nothing
     rows = _collected(scores, levels, history_rows, marked, config=config, largest=largest)
+    if rows is None:
+        return nothing
     n_kpis, n_entities = len(kpis), len(scores)
     best = minimize(
         _loss, np.zeros(n_kpis + n_entities), args=(rows, n_entities, config),
@@ -248,7 +251,8 @@ def _collected(
     *,
     config: HeadConfig,
     largest: int | None,
-) -> _Rows:
+) -> _Rows | None:
+    """Return the rows of history and of marks; None if no residual of them is known."""
     fleet = float(np.median(list(levels.values())))
     asked = len(scores[0].kpis) if largest is None else min(largest, len(scores[0].kpis))
     residuals, learns, entities, offsets, weights, bags = [], [], [], [], [], []
@@ -288,6 +292,8 @@ def _collected(
             if is_anomaly:
                 bags.append(np.arange(n_rows, n_rows + len(chosen)))
             n_rows += len(chosen)
+    if not n_rows:
+        return None
     return _Rows(
         np.concatenate(residuals), np.concatenate(learns), np.concatenate(entities),
         np.concatenate(offsets), np.concatenate(weights), bags, largest,

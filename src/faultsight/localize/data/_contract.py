@@ -7,7 +7,6 @@ shipped with FaultSight.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,30 +18,12 @@ import polars as pl
 
 from faultsight.core.combination import AttributeCombination
 from faultsight.core.cube import KpiCube
+from faultsight.core.datasets import Source, data_folder
 from faultsight.core.errors import MissingDataError
 from faultsight.core.kpi import Kpi
 
 __all__ = ["CaseDataset", "Dataset", "LabelledCase", "LeafTick", "Source", "StreamDataset",
            "data_folder"]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a dataset comes from.
-
-    Attributes
-    ----------
-    url : str
-        The origin; empty for simulations.
-    licence : str
-        As far as it could be established; says so where it could not.
-    obtain : str
-        How a user gets the whole set into the data folder.
-    """
-
-    url: str
-    licence: str
-    obtain: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,24 +174,6 @@ class StreamDataset(Dataset):
         MissingDataError
             If the set is not on this machine.
         """
-
-
-def data_folder(explicit: Path | str | None = None) -> Path:
-    """Return the folder that holds ``localize/<set>``.
-
-    The explicit one if given, else the environment's ``FAULTSIGHT_DATA``, else
-    ``faultsight/data`` in the user's cache folder.
-
-    Examples
-    --------
-    >>> data_folder("/srv/sets").name
-    'sets'
-    """
-    named = explicit or os.environ.get("FAULTSIGHT_DATA")
-    if named:
-        return Path(named).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "faultsight" / "data"
 
 
 def spread(names: Sequence[str], limit: int | None) -> list[str]:

@@ -129,7 +129,7 @@ def _smoothed(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((sums[2 * reach + 1 :] - sums[: -(2 * reach + 1)]) / (2 * reach + 1))
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _level_before(deviation: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
     """Return the exponentially weighted mean of the known deviations before each row."""
     levels = np.zeros_like(deviation)

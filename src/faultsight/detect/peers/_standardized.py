@@ -1,0 +1,95 @@
+"""What the linear peers share: rows with mean 0 and deviation 1 by entity, and errors in usual units.
+
+They see the same scaled and clipped rows as AnoTuner, and their errors are measured as its are:
+squared, over the usual one of the entity and KPI, summed over KPIs.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.core.kpi_frame import KpiFrame
+from faultsight.detect.contract import Detector, Progress, Score
+from faultsight.detect.scaling import Scaling
+from faultsight.detect.tuning.aggregation import aggregate
+
+__all__ = ["StandardizedDetector"]
+
+Rows = NDArray[np.float64]
+
+_LEAST_DEVIATION = 0.02
+"""Of a KPI's usual range: one that hardly moves must not drown the rest when it does."""
+_LEAST_ERROR = 1e-6
+
+
+class StandardizedDetector(Detector):
+    """The base of detectors that predict a standardized row; they implement `_learn`, `_expect`."""
+
+    @abstractmethod
+    def _learn(self, tables: Sequence[Rows]) -> None:
+        """Learn from the history of each entity, (time, kpi); 0 where missing."""
+
+    @abstractmethod
+    def _expect(self, table: Rows) -> Rows:
+        """Return what each row should be, from rows up to it."""
+
+    def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
+        self.scaling = Scaling.fit(frames)
+        scaled = [self.scaling.apply(frame).values.astype(np.float64) for frame in frames]
+        # An entity or KPI without history is measured by the fleet's.
+        fleet = np.concatenate(scaled)
+        self.fleet = _moments(fleet, (np.full(fleet.shape[1], 0.5), np.ones(fleet.shape[1])))
+        self.moments = {
+            frame.entity: _moments(table, self.fleet)
+            for frame, table in zip(frames, scaled, strict=True)
+        }
+        tables = [self._standardized(frame) for frame in frames]
+        self._learn([np.nan_to_num(table) for table in tables])
+        errors = {f.entity: self._errors(t) for f, t in zip(frames, tables, strict=True)}
+        _, usual = _moments(np.sqrt(np.concatenate(list(errors.values()))), self.fleet)
+        known = {entity: _mean(error) for entity, error in errors.items()}
+        self.usual_elsewhere = usual**2 + _LEAST_ERROR
+        self.usual = {
+            entity: np.where(np.isnan(mean), self.usual_elsewhere, mean + _LEAST_ERROR)
+            for entity, mean in known.items()
+        }
+
+    def _score(self, frames: Sequence[KpiFrame]) -> list[Score]:
+        scores = []
+        for frame in frames:
+            errors = self._errors(self._standardized(frame))
+            usual = self.usual.get(frame.entity, self.usual_elsewhere)
+            residuals = (errors / usual).astype(np.float32)
+            scores.append(
+                Score(
+                    frame.entity, frame.start_s, frame.interval_s, self.kpis,
+                    aggregate(residuals), residuals,
+                )
+            )  # fmt: skip
+        return scores
+
+    def _standardized(self, frame: KpiFrame) -> Rows:
+        mean, deviation = self.moments.get(frame.entity, self.fleet)
+        return (self.scaling.apply(frame).values.astype(np.float64) - mean) / deviation
+
+    def _errors(self, table: Rows) -> Rows:
+        return np.asarray((table - self._expect(np.nan_to_num(table))) ** 2)
+
+
+def _mean(table: Rows) -> Rows:
+    known = np.isfinite(table)
+    counts = known.sum(axis=0)
+    sums = np.where(known, table, 0.0).sum(axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _moments(table: Rows, otherwise: tuple[Rows, Rows]) -> tuple[Rows, Rows]:
+    """Return mean and deviation of each column."""
+    mean = _mean(table)
+    deviation = np.maximum(np.sqrt(_mean((table - mean) ** 2)), _LEAST_DEVIATION)
+    unknown = np.isnan(mean)
+    return np.where(unknown, otherwise[0], mean), np.where(unknown, otherwise[1], deviation)

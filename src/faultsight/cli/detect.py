@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from faultsight.core.kpi_frame import KpiFrame
     from faultsight.detect.alarms import Alarm
+    from faultsight.detect.anotuner import AnoTuner
+    from faultsight.detect.contract import Score
 
 __all__ = ["app"]
 
@@ -65,7 +67,8 @@ def _say(console: Console, text: str) -> None:
 
 
 def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(" ", "seconds" if seconds % 60 else "minutes").removesuffix("+00:00")
 
 
 def _tell_dropped(console: Console, frames: Sequence[KpiFrame]) -> dict[str, int]:
@@ -176,6 +179,65 @@ def score(
 
 
 @app.command(cls=JsonCommand)
+def marks(
+    model: Model,
+    data: Data,
+    *,
+    out: Annotated[Path, Option(metavar="FILE.csv", help="The sheet to write.")],
+    since: Annotated[str, Option(metavar="TIME", help="From here on; default: all rows.")] = "",
+    until: Annotated[str, Option(metavar="TIME", help="Up to here; default: all rows.")] = "",
+    timestamp: Timestamp = "timestamp",
+    entity: Entity = "entity",
+    label: Label = "label",
+    kpis: Kpis = "",
+    interval_s: Interval = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Write a sheet of the alarms for an operator to mark.
+
+    Fill in the column kind (false_alarm, confirmed, ignore), add rows for missed anomalies, and
+    give the sheet to `tune --feedback`. Where DATA has labels, they play the operator.
+    """
+    import polars as pl
+
+    from faultsight.core.files import write_atomic
+    from faultsight.core.kpi_frame import TimeWindow
+    from faultsight.detect.anotuner.model_versions import ModelVersions
+    from faultsight.detect.marking import mark_errors
+
+    console = _console(json_target)
+    detector = ModelVersions(model).load()
+    frames = _read(data, timestamp, entity, label, kpis, interval_s)
+    first_s, last_s = _moment(since), _moment(until)
+    sheet: list[dict[str, str]] = []
+    for frame, found in zip(frames, detector.score(frames), strict=True):
+        span = TimeWindow(
+            frame.start_s if first_s is None else first_s,
+            frame.window.end_s if last_s is None else max(last_s, first_s or last_s),
+        )
+        rows = frame.rows_in(span)
+        if frame.labels is None:
+            said = [(a.window, "") for a in detector.alarms([found[rows]])]
+        else:
+            level = detector.level_of(frame.entity)
+            marks = mark_errors(found[rows], frame.labels[rows], level)
+            said = [(mark.window, mark.kind.value) for mark in marks]
+        sheet += [
+            {"entity": frame.entity, "start": _time(window.start_s), "end": _time(window.end_s),
+             "kind": kind}
+            for window, kind in said
+        ]  # fmt: skip
+    columns = ("entity", "start", "end", "kind")
+    table = pl.DataFrame(sheet, schema=dict.fromkeys(columns, pl.String))
+    write_atomic(out, table.write_csv())
+    counts = dict(sorted(table["kind"].value_counts().iter_rows()))
+    told = ", ".join(f"{n} {kind or 'to be marked'}" for kind, n in counts.items())
+    _say(console, f"{table.height} rows in {out}: {told or 'no alarm'}")
+    if json_target:
+        write_json(json.dumps({"out": str(out), "marks": counts}, indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
 def tune(
     model: Model,
     data: Data,
@@ -220,13 +282,13 @@ def tune(
     config = configured(Tuning, set_ or []).config
     versions = ModelVersions(model)
     before = versions.load()
-    marks = read_marks(read_table(feedback, names=("entity", "kpis")), source=str(feedback))
+    told = read_marks(read_table(feedback, names=("entity", "kpis")), source=str(feedback))
     frames = _read(data, timestamp, entity, label, kpis, interval_s)
     _tell_dropped(console, frames)
-    after, report = before.tune(frames, marks, config, progress=lambda line: _say(console, line))
+    after, report = before.tune(frames, told, config, progress=lambda line: _say(console, line))
     for reason, count in sorted(report.dropped.items()):
         _say(console, f"put aside: {count} marks, {reason.replace('_', ' ')}")
-    version = versions.add(after, {"step": "tune", "marks": len(marks), "tuning": report.to_dict()})
+    version = versions.add(after, {"step": "tune", "marks": len(told), "tuning": report.to_dict()})
     _say(console, f"version {version} is in use; faultsight detect revert {model} goes back")
     if json_target:
         write_json(json.dumps({"version": version, **report.to_dict()}, indent=1), json_target)
@@ -354,36 +416,34 @@ def _print_alarms(console: Console, alarms: Sequence[Alarm]) -> None:
         _say(console, f"and {len(alarms) - len(worst)} lesser ones")
 
 
-def _write_scores(path: Path, scores: Sequence[Any], detector: Any) -> None:
-    import io
-
+def _write_scores(path: Path, scores: Sequence[Score], detector: AnoTuner) -> None:
     import numpy as np
     import polars as pl
 
     from faultsight.core.files import write_atomic
+    from faultsight.detect.reading import parquet_bytes
 
     parts = []
     for found in scores:
         level = detector.level_of(found.entity)
         stamps = found.start_s + np.arange(len(found), dtype=np.int64) * found.interval_s
+        residuals = {} if found.residuals is None else {
+            f"residual {kpi}": found.residuals[:, place] for place, kpi in enumerate(found.kpis)
+        }  # fmt: skip
         parts.append(
-            pl.DataFrame(
-                {
-                    "timestamp": pl.Series(stamps * 1_000_000).cast(pl.Datetime("us", "UTC")),
-                    "entity": [found.entity] * len(found),
-                    "score": found.total,
-                    "level": [level] * len(found),
-                    "alarm": found.total > level,
-                    **{f"residual {k}": found.residuals[:, i] for i, k in enumerate(found.kpis)},
-                }
-            )
-        )
+            pl.DataFrame({
+                "timestamp": pl.Series(stamps * 1_000_000).cast(pl.Datetime("us", "UTC")),
+                "entity": [found.entity] * len(found),
+                "score": found.total,
+                "level": [level] * len(found),
+                "alarm": found.total > level,
+                **residuals,
+            })
+        )  # fmt: skip
     table = pl.concat(parts)
-    buffer = io.BytesIO()
     if path.suffix.lower() == ".csv":
-        table.write_csv(buffer)
+        write_atomic(path, table.write_csv())
     elif path.suffix.lower() == ".parquet":
-        table.write_parquet(buffer)
+        write_atomic(path, parquet_bytes(table))
     else:
         raise SettingError(f"scores are written as .csv or .parquet, not {path.suffix!r}")
-    write_atomic(path, buffer.getvalue())

@@ -1,8 +1,9 @@
-"""faultsight simulate: cubes with faults whose roots are known."""
+"""faultsight simulate: cubes and base stations with faults that are known."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,7 @@ class Recipe(StrEnum):
     CDN = "cdn"
     SQUEEZE = "squeeze"
     RISKLOC = "riskloc"
+    STATIONS = "stations"
 
 
 def simulate(
@@ -30,22 +32,29 @@ def simulate(
     *,
     out: Annotated[Path, Option(help="Folder to write to.")],
     seed: Annotated[int, Option(min=0, help="Same seed, same bytes.")] = 0,
-    cases: Annotated[int, Option(min=1, help="How many cases.")] = 10,
+    cases: Annotated[int, Option(min=1, help="How many cases; not for stations.")] = 10,
+    stations: Annotated[int, Option(min=1, help="How many base stations.")] = 200,
+    days: Annotated[int, Option(min=1, help="Days of history, and as many of test.")] = 7,
     noise: Annotated[
         float, Option(min=0.0, help="Relative noise on the forecast; squeeze only.")
     ] = 0.0,
     json_target: JsonTarget = None,
 ) -> None:
-    """Write simulated cases in the format of the public datasets.
+    """Write simulated cases in the format of the public datasets, or base stations.
 
-    One CSV a case with attribute columns, real and predict, and injection_info.csv with the roots:
-    `faultsight localize` takes the folder.
+    cdn, squeeze, riskloc: one CSV a case with attribute columns, real and predict, and
+    injection_info.csv with the roots: `faultsight localize` takes the folder. stations: hourly
+    KPIs in train.parquet and test.parquet, what happened in faults.csv: `faultsight detect` takes
+    the files.
     """
     import polars as pl
     from rich.console import Console
 
     from faultsight.core.files import write_atomic
 
+    if recipe is Recipe.STATIONS:
+        _write_stations(out, seed, stations, days, json_target)
+        return
     labels = []
     for index in range(cases):
         case = _case(recipe, index, seed, noise)
@@ -74,3 +83,34 @@ def _case(recipe: Recipe, index: int, seed: int, noise: float) -> SimulatedCase:
     if recipe is Recipe.SQUEEZE:
         return squeeze_case(index, noise=noise, seed=seed)
     return riskloc_case(RISKLOC_S, index, seed=seed)
+
+
+def _write_stations(
+    out: Path, seed: int, n_stations: int, days: int, json_target: str | None
+) -> None:
+    from rich.console import Console
+
+    from faultsight.core.files import write_atomic
+    from faultsight.detect.reading import frames_to_table, parquet_bytes
+    from faultsight.sim.base_stations import StationsConfig, faults_table, simulate_stations
+
+    seconds = days * 86_400
+    config = StationsConfig(n_stations=n_stations, train_s=seconds, test_s=seconds)
+    fleet = simulate_stations(config, seed=seed)
+    faults = faults_table(fleet)
+    for part, frames in (("train", fleet.train), ("test", fleet.test)):
+        write_atomic(out / f"{part}.parquet", parquet_bytes(frames_to_table(frames)))
+    write_atomic(out / "sites.csv", fleet.sites.write_csv())
+    write_atomic(out / "faults.csv", faults.write_csv())
+    console = Console(quiet=json_target == STDOUT, highlight=False)
+    first = fleet.test[0].times_s[0]
+    since = datetime.fromtimestamp(int(first), UTC).strftime("%Y-%m-%dT%H:%M")
+    wrong = int(faults["is_anomaly"].sum())
+    console.print(f"{n_stations} stations in {out}: train.parquet, and from {since} UTC on "
+                  f"test.parquet with labels", markup=False, soft_wrap=True)  # fmt: skip
+    console.print(f"{wrong} faults and {faults.height - wrong} changes that are normal in "
+                  "faults.csv", markup=False, soft_wrap=True)  # fmt: skip
+    if json_target:
+        told = {"recipe": "stations", "seed": seed, "out": str(out), "test_since": since,
+                "faults": wrong}  # fmt: skip
+        write_json(json.dumps(told, indent=1), json_target)

@@ -68,8 +68,8 @@ def read_marks(table: Any, *, source: str | None = None) -> list[Mark]:
     ----------
     table : any eager frame
         Columns ``entity``, ``start``, ``end`` (times, ISO texts or epoch seconds; half-open),
-        ``kind`` (``false_alarm``, ``missed``, ``confirmed``, ``ignore``), and optionally
-        ``kpis`` (names joined by ``;``).
+        ``kind`` (``false_alarm``, ``missed``, ``confirmed``, ``ignore``; a row where it is empty
+        was not marked and is passed over), and optionally ``kpis`` (names joined by ``;``).
     source : str, optional
         The file, for messages.
 
@@ -99,11 +99,14 @@ def read_marks(table: Any, *, source: str | None = None) -> list[Mark]:
         def wrong(problem: str, column: str, row: int = row) -> InputError:
             return InputError(problem, source=source, column=column, row=row + 1)
 
+        said = str(rows["kind"][row] or "").strip()
+        if not said:
+            continue
         try:
-            kind = MarkKind(str(rows["kind"][row]).strip())
+            kind = MarkKind(said)
         except ValueError:
             known = ", ".join(MarkKind)
-            raise wrong(f"{rows['kind'][row]!r} is not one of {known}", "kind") from None
+            raise wrong(f"{said!r} is not one of {known}", "kind") from None
         if rows["entity"][row] is None:
             raise wrong("the entity is missing", "entity")
         for column, times in (("start", starts), ("end", ends)):

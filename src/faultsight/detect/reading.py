@@ -1,7 +1,8 @@
-"""KPI files in: CSV, Parquet, or folders of them, as frames."""
+"""KPI files in and out: CSV, Parquet, or folders of them, as frames."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.kpi_frame import KpiFrame, entity_names, epoch_seconds, numbers
 from faultsight.core.tables import TABLE_SUFFIXES, read_table
 
-__all__ = ["read_frames"]
+__all__ = ["frames_to_table", "parquet_bytes", "read_frames"]
 
 
 def read_frames(
@@ -48,6 +49,8 @@ def read_frames(
             files += inside
         else:
             files.append(path)
+    if not files:
+        raise InputError("no file was given")
     tables = []
     for file in files:
         table = read_table(file, names=(entity,))
@@ -99,3 +102,33 @@ def _joined(
         columns |= {c: numbers(table[c], source) for c in table.columns if c in numeric}
         alike.append(pl.DataFrame(columns))
     return pl.concat(alike, how="diagonal_relaxed")
+
+
+def frames_to_table(frames: Sequence[KpiFrame]) -> pl.DataFrame:
+    """Return frames of the same KPIs as one table: timestamp, entity, KPIs, and label if known.
+
+    Examples
+    --------
+    >>> frame = KpiFrame("cell-1", ("drops",), 0, 3600, [[1.0], [2.0]], labels=[0, 1])
+    >>> frames_to_table([frame]).columns
+    ['timestamp', 'entity', 'drops', 'label']
+    """
+    parts = []
+    for frame in frames:
+        stamps = pl.Series(frame.times_s * 1_000_000).cast(pl.Datetime("us", "UTC"))
+        columns: dict[str, object] = {"timestamp": stamps, "entity": [frame.entity] * len(frame)}
+        columns |= {
+            kpi: pl.Series(frame.values[:, place], nan_to_null=True)
+            for place, kpi in enumerate(frame.kpis)
+        }
+        if frame.labels is not None:
+            columns["label"] = frame.labels
+        parts.append(pl.DataFrame(columns))
+    return pl.concat(parts)
+
+
+def parquet_bytes(table: pl.DataFrame) -> bytes:
+    """Return the table as the content of a Parquet file."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    return buffer.getvalue()

@@ -61,7 +61,7 @@ class Scaling:
         for frame in frames:
             low, high = _quantiles(frame.values, tail)
             span = high - low
-            still = ~(span > _LEAST_SPAN * np.maximum(np.abs(low), np.abs(high)))
+            still = span <= _LEAST_SPAN * np.maximum(np.abs(low), np.abs(high))  # not where missing
             # A constant sits in the middle, and its span is its own size.
             size = np.where(np.abs(low) > 0, np.abs(low), 1.0)
             span = np.where(still, size, span)
@@ -131,6 +131,8 @@ def _quantiles(
     values: NDArray[np.float32], tail: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the quantiles `tail` and ``1 - tail`` of each column; NaN where it is all missing."""
+    if not len(values):
+        values = np.full((1, values.shape[1]), np.nan, dtype=np.float32)
     ordered = np.sort(values.astype(np.float64), axis=0)  # NaN goes last
     n_known = np.isfinite(ordered).sum(axis=0)
     bounds = []

@@ -20,7 +20,15 @@ from faultsight.core.errors import SettingError
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.core.seed import random_stream
 
-__all__ = ["KPIS", "StationFault", "Stations", "StationsConfig", "simulate_stations"]
+__all__ = [
+    "KINDS",
+    "KPIS",
+    "StationFault",
+    "Stations",
+    "StationsConfig",
+    "faults_table",
+    "simulate_stations",
+]
 
 KPIS = (
     "paging_congestion_rate", "wireless_connection_rate", "wireless_drop_rate",
@@ -90,7 +98,8 @@ class StationsConfig:
     train_rate : float
         The same for the training part, at stations where a fault is chronic and everywhere.
     chronic_share : float
-        Share of stations whose own kind of fault recurs in both parts.
+        Share of stations with a fault of their own that recurs, in both parts, on the same KPIs
+        and about as badly each time.
     event_rate : float
         Special events, normal however rare, for each region and day of the test part.
     upgraded_share, moved_share : float
@@ -104,7 +113,7 @@ class StationsConfig:
     start_s: int = 1_704_067_200
     anomaly_rate: float = 0.05
     train_rate: float = 0.02
-    chronic_share: float = 0.2
+    chronic_share: float = 0.4
     event_rate: float = 0.25
     upgraded_share: float = 0.25
     moved_share: float = 0.06
@@ -311,6 +320,8 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
     stream = random_stream(seed, "faults")
     chronic = stream.random(config.n_stations) < config.chronic_share
     own_kind = stream.choice(KINDS, config.n_stations)
+    own_kpis = [_kpis(str(kind), stream) for kind in own_kind]
+    own_severity = stream.beta(1.2, 1.0, config.n_stations)
     # A chronic station has more than its share, of its own kind.
     often = min(2.5, 1 / config.chronic_share) if config.chronic_share else 1.0
     elsewhere = (1 - often * config.chronic_share) / max(1 - config.chronic_share, 1e-9)
@@ -327,12 +338,16 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
             for _ in range(wanted):
                 recurs = chronic[station] and stream.random() < 0.8
                 kind = str(own_kind[station] if recurs else stream.choice(KINDS))
+                kpis = own_kpis[station] if recurs else _kpis(kind, stream)
+                severity = float(stream.beta(1.2, 1.0))
+                if recurs:  # the same part fails, about as badly as the last time
+                    severity = float(np.clip(own_severity[station] + 0.1 * (severity - 0.5), 0, 1))
                 hours = float(np.clip(stream.lognormal(*_DURATIONS[kind]), 1, 36))
                 length = max(round(hours * rows_an_hour), 1)
                 start = int(stream.integers(first, max(last - length, first) + 1))
                 episodes.append(_Episode(
                     station, kind, slice(start, min(start + length, last)),
-                    float(stream.beta(1.2, 1.0)), _kpis(kind, stream), True,
+                    severity, kpis, True,
                 ))  # fmt: skip
     return episodes
 
@@ -343,8 +358,8 @@ _DURATIONS = {
     "missing_counters": (0.8, 0.7), "flapping": (1.6, 0.5),
 }  # fmt: skip
 """Mean and spread of the logarithm of a fault's length in hours."""
-_USUAL_HOURS = 4.2
-"""Mean length of a fault; faults of one station may overlap."""
+_USUAL_HOURS = 5.0
+"""Mean length of a fault, less what faults of one station overlap."""
 
 
 def _kpis(kind: str, stream: np.random.Generator) -> tuple[str, ...]:
@@ -523,3 +538,26 @@ def _told(episode: _Episode, entities: list[str], config: StationsConfig) -> Sta
         entities[episode.station], episode.kind, TimeWindow(start_s, end_s), episode.kpis,
         episode.is_anomaly,
     )  # fmt: skip
+
+
+def faults_table(stations: Stations) -> pl.DataFrame:
+    """Return what happened as a table: entity, kind, start, end (UTC), kpis, is_anomaly.
+
+    Examples
+    --------
+    >>> faults_table(simulate_stations(StationsConfig(n_stations=5), seed=1)).columns
+    ['entity', 'kind', 'start', 'end', 'kpis', 'is_anomaly']
+    """
+    moment = pl.Datetime("us", "UTC")
+    told = stations.faults
+    return pl.DataFrame(
+        {
+            "entity": [fault.entity for fault in told],
+            "kind": [fault.kind for fault in told],
+            "start": pl.Series([f.window.start_s * 1_000_000 for f in told], dtype=pl.Int64),
+            "end": pl.Series([f.window.end_s * 1_000_000 for f in told], dtype=pl.Int64),
+            "kpis": [";".join(fault.kpis) for fault in told],
+            "is_anomaly": [fault.is_anomaly for fault in told],
+        },
+        schema_overrides={"entity": pl.String, "kind": pl.String, "kpis": pl.String},
+    ).with_columns(pl.col("start", "end").cast(moment))

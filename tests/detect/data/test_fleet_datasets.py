@@ -14,7 +14,9 @@ from faultsight.detect.data import FLEET_DATASETS, open_fleets
 NAMES = FLEET_DATASETS.names()
 
 
-def write_entity(folder: Path, n_kpis: int = 2, *, stamps: bool = False, label: bool = True) -> None:
+def write_entity(
+    folder: Path, n_kpis: int = 2, *, stamps: bool = False, label: bool = True
+) -> None:
     folder.mkdir(parents=True)
     kpis = [f"k{i}" for i in range(n_kpis)]
     for part, n_rows in (("train", 10), ("test", 20)):

@@ -60,6 +60,8 @@ class ActiveLearning:
             raise SettingError(
                 "distance must be positive, most_clustered 2 or more, reach in (0, 1]"
             )
+        if not self.most_ratio >= 0:
+            raise SettingError(f"most_ratio must be at least 0, not {self.most_ratio}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,4 +19,3 @@ class ASD(FleetFolder):
         obtain="convert data/processed/omi-*.pkl of the repository to detect/ASD/<entity>/*.parquet",
     )
     interval_s: ClassVar[int] = 300
-

@@ -12,11 +12,12 @@ class CDN(FleetFolder):
     """Edge sites of a provider's content delivery network, 24 and 48 KPIs, five minutes."""
 
     name: ClassVar[str] = "CDN"
-    description: ClassVar[str] = "Edge sites of a provider's content delivery network, 24 and 48 KPIs, five minutes"
+    description: ClassVar[str] = (
+        "Edge sites of a provider's content delivery network, 24 and 48 KPIs, five minutes"
+    )
     source: ClassVar[Source] = Source(
         url="https://github.com/dlagul/SDFVAE",
         licence="unclear (the licence file was removed): never shipped",
         obtain="convert data_preprocess/data_n_kpi of commit 7a99bc9 to detect/CDN/<site>/*.parquet",
     )
     interval_s: ClassVar[int] = 300
-

@@ -12,11 +12,15 @@ class CISCO(FleetFolder):
     """Router telemetry with BGP clears, 207 to 331 counters, about five seconds."""
 
     name: ClassVar[str] = "CISCO"
-    description: ClassVar[str] = "Router telemetry with BGP clears, 207 to 331 counters, about five seconds"
+    description: ClassVar[str] = (
+        "Router telemetry with BGP clears, 207 to 331 counters, about five seconds"
+    )
     source: ClassVar[Source] = Source(
         url="https://github.com/cisco-ie/telemetry",
         licence="CDLA-Permissive-1.0",
         obtain="convert datasets 2 and 3 (as in anrputina/OutlierDenStream-BigDama18) to detect/CISCO/<node>/*.parquet",
     )
     interval_s: ClassVar[int] = 5
-    no_feedback: ClassVar[str] = "no node has anomalies both in the first 30 % of its test and later"
+    no_feedback: ClassVar[str] = (
+        "no node has anomalies both in the first 30 % of its test and later"
+    )

@@ -19,4 +19,3 @@ class JS2(FleetFolder):
         obtain="convert dataset/Dataset2 of the repository to detect/JS2/<service>/*.parquet",
     )
     interval_s: ClassVar[int] = 300
-

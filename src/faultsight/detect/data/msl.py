@@ -12,7 +12,9 @@ class MSL(FleetFolder):
     """Channels of the Curiosity rover, one value and 54 command flags each."""
 
     name: ClassVar[str] = "MSL"
-    description: ClassVar[str] = "Channels of the Curiosity rover, one value and 54 command flags each"
+    description: ClassVar[str] = (
+        "Channels of the Curiosity rover, one value and 54 command flags each"
+    )
     source: ClassVar[Source] = Source(
         url="https://github.com/khundman/telemanom",
         licence="BSD-3-Clause (as in imperial-qore/TranAD)",

@@ -12,7 +12,9 @@ class SMAP(FleetFolder):
     """Channels of the SMAP satellite, one value and 24 command flags each."""
 
     name: ClassVar[str] = "SMAP"
-    description: ClassVar[str] = "Channels of the SMAP satellite, one value and 24 command flags each"
+    description: ClassVar[str] = (
+        "Channels of the SMAP satellite, one value and 24 command flags each"
+    )
     source: ClassVar[Source] = Source(
         url="https://github.com/khundman/telemanom",
         licence="BSD-3-Clause (as in imperial-qore/TranAD)",

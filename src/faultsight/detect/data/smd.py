@@ -19,4 +19,3 @@ class SMD(FleetFolder):
         obtain="convert ServerMachineDataset of the repository to detect/SMD/<machine>/*.parquet",
     )
     interval_s: ClassVar[int] = 60
-

@@ -12,7 +12,9 @@ class WADI(PlantCsv):
     """A water distribution plant under attack, 123 sensors and actuators."""
 
     name: ClassVar[str] = "WADI"
-    description: ClassVar[str] = "A water distribution plant under attack, 123 sensors and actuators"
+    description: ClassVar[str] = (
+        "A water distribution plant under attack, 123 sensors and actuators"
+    )
     source: ClassVar[Source] = Source(
         url="https://itrust.sutd.edu.sg/itrust-labs_datasets",
         licence="on application to iTrust; not to be passed on: never shipped",

@@ -6,7 +6,8 @@ judged on it, and so on in turn. Marks next to the held-out ones are left out of
 one event cannot teach about itself. The loss adds up
 
 - quiet: how many held-out false alarms are still raised, over what was raised before, and how
-  many alarms sampled history raises, over what it raised before (the mean of the two);
+  many alarms sampled history raises, over what it raised before (the mean of the two); what
+  hardly raised any is compared with one alarm, else a trace more or less would decide;
 - misses: the share of held-out anomalies that raise no alarm;
 - ranking: how many normal rows of its entity score as high as a held-out anomaly; without any
   anomaly, how much of history lies under a held-out false alarm, which should sink into it.
@@ -35,6 +36,8 @@ __all__ = ["Deployed", "Guard", "GuardVerdict", "judge"]
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
+_JUST_AN_ALARM = 0.5
+"""How a score right at its level counts."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -158,7 +161,8 @@ def judge(
             tally.history.append(judged.history_alarms())
             for span in held_out:
                 tally.add(span, judged)
-    lost, gained = old.loss(old), new.loss(old)
+    one_row = 1.0 / max(sum(map(len, history.values())), 1)
+    lost, gained = old.loss(old, one_row), new.loss(old, one_row)
     # What differs by rounding alone is no gain.
     kept = gained < lost - 1e-9
     word = "falls" if kept else "does not fall"
@@ -231,13 +235,19 @@ class _Tally:
             self.false_alarms.append(float(alarms.sum()))
             self.not_sunk.append(0.0 if over is None else 1.0 - over)
 
-    def loss(self, standing: _Tally) -> float:
-        """Return the loss; alarms count as a multiple of the standing ones."""
-        pairs = (
-            (sum(self.false_alarms), sum(standing.false_alarms)),
-            (sum(self.history), sum(standing.history)),
-        )
-        quiet = _mean([now / then for now, then in pairs if then > 0])
+    def loss(self, standing: _Tally, one_row: float) -> float:
+        """Return the loss; alarms count as a multiple of the standing ones, or of one alarm.
+
+        One row of history in alarm is `one_row` of it.
+        """
+        quiet = _mean([
+            sum(now) / max(sum(then), least)
+            for now, then, least in (
+                (self.false_alarms, standing.false_alarms, _JUST_AN_ALARM),
+                (self.history, standing.history, one_row * len(standing.history)),
+            )
+            if any(then) or any(now)
+        ])  # fmt: skip
         ranking = _mean(self.misplaced if self.misses else self.not_sunk)
         return quiet + _mean(self.misses) + ranking
 

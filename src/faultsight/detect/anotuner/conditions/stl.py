@@ -26,7 +26,7 @@ class STL(Condition):
 
     The first two channels are the last row of a seasonal-trend decomposition (Cleveland et al.,
     1990; without robustness weights) of the seven days that end with the row. The paper's
-    condition (section 3.2) decomposes whole series, later rows included; that cannot be done as
+    condition (section 3.3) decomposes whole series, later rows included; that cannot be done as
     rows arrive. The third channel is the `Profile` forecast of the row, which also replaces
     missing values before they are decomposed.
 

@@ -1,0 +1,101 @@
+"""The page: a sentence on what tuning brought, then one section for each view."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from faultsight.core.files import write_atomic
+from faultsight.detect.evaluation import Evaluation
+from faultsight.detect.report import (
+    augmented_samples,
+    entities,
+    error_bars,
+    projection,
+    score_table,
+    training_curve,
+)
+from faultsight.detect.report.svg import escaped
+from faultsight.detect.report.wording import moment, number, percent, plural
+
+__all__ = ["render_report", "write_report"]
+
+_SECTIONS = (score_table, error_bars, entities, augmented_samples, projection, training_curve)
+
+
+def write_report(path: Path | str, found: Evaluation, *, title: str = "") -> Path:
+    """Write the page; the file is there whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where to; missing folders are made.
+    found : Evaluation
+        What `evaluate_versions` returned.
+    title : str
+        The page's heading.
+    """
+    return write_atomic(path, render_report(found, title=title))
+
+
+def render_report(found: Evaluation, *, title: str = "") -> str:
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    found : Evaluation
+        What `evaluate_versions` returned. The first and the last version are compared in the
+        figures, all of them in the table.
+    title : str
+        The page's heading; by default it names the versions.
+    """
+    names = [verdict.name for verdict in found.versions]
+    heading = title or (names[0] if len(names) == 1 else f"{names[0]} and {names[-1]}")
+    style = files("faultsight.detect.report").joinpath("style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    # Should a name ever slip through, the browser still runs nothing and asks nobody.
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    sections = "".join(part.section(found) for part in _SECTIONS)
+    return (
+        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        "<meta name=color-scheme content='light dark'>"
+        f"<title>{escaped(heading)}</title><style>{style}</style></head>\n"
+        f"<body><header><p class=brand>FaultSight</p><h1>{escaped(heading)}</h1>"
+        f"{_summary(found)}</header>\n<main>{sections}</main>\n</body></html>\n"
+    )
+
+
+def _summary(found: Evaluation) -> str:
+    first, last = found.versions[0], found.versions[-1]
+    old = found.counts(first.name)
+    n_anomalous = old.tp + old.fn
+    n_rows = sum(len(frame[found.judged(entity)]) for entity, frame in found.frames.items())
+    told = [
+        f"<b>{escaped(first.name)}</b> missed {number(old.fn)} of {number(n_anomalous)} "
+        f"anomalous rows and raised {plural(old.fp, 'row')} of false alarms."
+    ]
+    if last is not first:
+        new = found.counts(last.name)
+        told.append(
+            f"<b>{escaped(last.name)}</b> missed {number(new.fn)} and raised "
+            f"{plural(new.fp, 'row')}."
+        )
+    end_s = max(frame.window.end_s for frame in found.frames.values())
+    interval_s = next(iter(found.frames.values())).interval_s
+    judged = sum(len(frame[found.judged(entity)]) > 0 for entity, frame in found.frames.items())
+    about = (
+        f"Judged on {n_rows:,} rows of {judged:,} labelled "
+        f"{'entity' if judged == 1 else 'entities'}, {interval_s:,} s apart, from "
+        f"{moment(found.since_s)} to {moment(end_s)} UTC; {percent(n_anomalous / n_rows)} are "
+        "anomalous."
+    )
+    if last is not first:
+        about += (
+            " A version that was tuned on marks of these rows is judged on what it was told; "
+            "later rows tell more."
+        )
+    return f"<p class=headline>{' '.join(told)}</p><p class=quiet>{about}</p>"

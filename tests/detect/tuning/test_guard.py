@@ -1,0 +1,240 @@
+"""The guard: keeps what helps on marks it has not seen, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from faultsight.core.errors import SettingError
+from faultsight.core.feedback import Mark, MarkKind
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
+from faultsight.detect.contract import Score
+from faultsight.detect.tuning.guard import Guard, GuardVerdict, judge
+from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan, rows_of_marks
+
+N_ROWS = 600
+FALSE_ALARM, MISSED = MarkKind.FALSE_ALARM, MarkKind.MISSED
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The first KPI is the score, times a factor on some rows; one level."""
+
+    level: float = 10.0
+    factors: Mapping[int, float] | None = None
+
+    def score(self, frames: Sequence[KpiFrame]) -> list[Score]:
+        made = []
+        for frame in frames:
+            total = frame.values[:, 0].astype(np.float64)
+            for row, factor in (self.factors or {}).items():
+                total[row] *= factor
+            made.append(Score(frame.entity, 0, 60, ("x",), total))
+        return made
+
+    def level_of(self, _entity: str) -> float:
+        return self.level
+
+
+def frame(hot: Mapping[int, float], entity: str = "a") -> KpiFrame:
+    values = np.random.default_rng(5).uniform(0.5, 3.0, (N_ROWS, 1))
+    for row, value in hot.items():
+        values[row] = value
+    return KpiFrame(entity, ("x",), 0, 60, values)
+
+
+def span(row: int, kind: MarkKind, n_rows: int = 1, entity: str = "a") -> Mark:
+    return Mark(entity, TimeWindow(60 * row, 60 * (row + n_rows)), kind)
+
+
+HISTORY: dict[str, NDArray[np.int64]] = {"a": np.arange(300)}
+SPIKES = range(310, 600, 40)
+"""Rows of eight false alarms, at 20 over a level of 10."""
+
+
+def verdict(
+    learn: Any,
+    *,
+    hot: Mapping[int, float] | None = None,
+    marks: Sequence[Mark] | None = None,
+    guard: Guard | None = None,
+) -> GuardVerdict:
+    frames = [frame(dict.fromkeys(SPIKES, 20.0) if hot is None else hot)]
+    told = [span(row, FALSE_ALARM) for row in SPIKES] if marks is None else marks
+    marked = rows_of_marks(frames, told)
+    return judge("step", Detector(), learn, marked, HISTORY, frames=frames, guard=guard)
+
+
+def test_a_step_that_quiets_false_alarms_is_kept() -> None:
+    kept = verdict(lambda _marked: Detector(level=25.0))
+    assert kept.kept
+    assert kept.before is not None
+    assert kept.after is not None
+    assert kept.after < kept.before
+    assert kept.n_marks == 8
+    assert kept.reason.startswith("held-out loss falls, from ")
+    assert kept.reason.endswith("over 4 folds")
+
+
+def test_a_step_that_only_remembers_its_marks_is_not_kept() -> None:
+    def by_heart(marked: MarkedRows) -> Detector:
+        return Detector(factors={int(row): 0.01 for s in marked.spans for row in s.rows})
+
+    forgotten = verdict(by_heart)
+    assert not forgotten.kept
+    assert forgotten.after == pytest.approx(forgotten.before)
+    assert "does not fall" in forgotten.reason
+
+
+def test_a_step_that_changes_nothing_is_not_kept() -> None:
+    assert not verdict(lambda _marked: Detector()).kept
+
+
+def test_a_step_that_raises_more_alarms_in_history_is_not_kept() -> None:
+    assert not verdict(lambda _marked: Detector(level=1.0)).kept
+
+
+@pytest.mark.parametrize("kind", [FALSE_ALARM, MarkKind.CONFIRMED])
+def test_a_detector_gone_deaf_is_rolled_back(kind: MarkKind) -> None:
+    marks = [span(row, MarkKind.CONFIRMED if i % 2 else kind) for i, row in enumerate(SPIKES)]
+    deaf = verdict(lambda _marked: Detector(level=1e6), marks=marks)
+    assert not deaf.kept
+    assert deaf.before is not None
+    assert deaf.after is not None
+    assert deaf.after > deaf.before + 0.1
+
+
+def test_a_step_that_loses_confirmed_anomalies_is_rolled_back() -> None:
+    marks = [
+        span(row, MarkKind.CONFIRMED if i % 2 else FALSE_ALARM) for i, row in enumerate(SPIKES)
+    ]
+    wrong_half = dict.fromkeys(list(SPIKES)[1::2], 0.1)
+    assert not verdict(lambda _marked: Detector(factors=wrong_half), marks=marks).kept
+    right_half = dict.fromkeys(list(SPIKES)[::2], 0.1)
+    assert verdict(lambda _marked: Detector(factors=right_half), marks=marks).kept
+
+
+def test_a_step_that_finds_what_was_missed_is_kept_unless_history_pays() -> None:
+    hot = dict.fromkeys(SPIKES, 7.0)
+    marks = [span(row - 2, MISSED, 5) for row in SPIKES]
+    assert verdict(lambda _marked: Detector(level=6.0), hot=hot, marks=marks).kept
+    assert not verdict(lambda _marked: Detector(level=0.1), hot=hot, marks=marks).kept
+
+
+def test_too_few_marks_judge_nothing_and_the_step_is_not_even_tried() -> None:
+    def never(_marked: MarkedRows) -> Detector:
+        raise AssertionError("the step was tried")
+
+    few = verdict(never, marks=[span(row, FALSE_ALARM) for row in (310, 350)])
+    assert few == GuardVerdict(
+        "step", False, None, None, 2, "2 marks are too few to tell; 3 are needed"
+    )
+    assert verdict(
+        lambda _m: Detector(25.0), marks=[span(r, FALSE_ALARM) for r in (310, 350, 390)]
+    ).kept
+
+
+def test_nothing_is_learned_from_neighbours_of_the_held_out_mark() -> None:
+    # Two pairs of neighbours and a single mark, each held out alone.
+    starts = [310, 318, 400, 412, 500]
+    seen: list[list[int]] = []
+
+    def remember(marked: MarkedRows) -> Detector:
+        seen.append([int(s.rows[0]) for s in marked.spans])
+        return Detector()
+
+    verdict(remember, marks=[span(row, FALSE_ALARM, 2) for row in starts])
+    # 412 starts 11 rows after the last of 400 and 401.
+    assert seen == [
+        [400, 412, 500], [400, 412, 500], [310, 318, 500], [310, 318, 500], [310, 318, 400, 412],
+    ]  # fmt: skip
+    seen.clear()
+    verdict(
+        remember, marks=[span(row, FALSE_ALARM, 2) for row in starts], guard=Guard(apart_rows=0)
+    )
+    assert seen == [[row for row in starts if row != held_out] for held_out in starts]
+
+
+def test_a_dozen_rows_between_two_marks_part_them() -> None:
+    for between, is_apart in ((11, False), (12, True)):
+        seen: list[int] = []
+
+        def remember(marked: MarkedRows, seen: list[int] = seen) -> Detector:
+            seen.append(len(marked.spans))
+            return Detector()
+
+        rows = [310, 311 + between, 500]
+        verdict(remember, marks=[span(row, FALSE_ALARM) for row in rows])
+        assert seen == ([2, 2, 2] if is_apart else [1, 1, 2])
+
+
+def test_an_anomaly_that_climbs_above_history_helps_before_it_alarms() -> None:
+    hot = dict.fromkeys(SPIKES, 2.0)
+    climbed = verdict(
+        lambda _marked: Detector(factors=dict.fromkeys(SPIKES, 2.0)),
+        hot=hot, marks=[span(row, MISSED) for row in SPIKES],
+    )  # fmt: skip
+    assert climbed.kept
+    assert climbed.before is not None
+    assert climbed.after is not None
+    # Of history, uniform in 0.5 to 3, two fifths were above it and now nothing is.
+    assert climbed.before - climbed.after == pytest.approx(0.4, abs=0.07)
+
+
+def test_neighbours_at_another_entity_are_learned_from() -> None:
+    frames = [frame({}, entity) for entity in "ab"]
+    marks = [span(310, FALSE_ALARM, entity=e) for e in "ab"] + [span(400, FALSE_ALARM)]
+    seen: list[list[str]] = []
+
+    def remember(marked: MarkedRows) -> Detector:
+        seen.append([s.mark.entity for s in marked.spans])
+        return Detector()
+
+    judge("step", Detector(), remember, rows_of_marks(frames, marks), HISTORY, frames=frames)
+    assert seen == [["a", "b"], ["a", "b"], ["a", "a"]]
+
+
+def test_each_mark_is_held_out_once_and_each_fold_is_a_stretch_of_time() -> None:
+    learned: list[set[int]] = []
+
+    def remember(marked: MarkedRows) -> Detector:
+        learned.append({int(s.rows[0]) for s in marked.spans})
+        return Detector()
+
+    rows = range(300, 600, 20)
+    verdict(remember, marks=[span(row, FALSE_ALARM) for row in rows])
+    assert len(learned) == 4
+    held_out = [sorted(set(rows) - fold) for fold in learned]
+    assert sorted(row for fold in held_out for row in fold) == list(rows)
+    assert all(fold == list(range(fold[0], fold[-1] + 1, 20)) for fold in held_out)
+
+
+def test_missing_scores_raise_no_alarm() -> None:
+    hot = {**dict.fromkeys(SPIKES, 20.0), **{row: float("nan") for row in range(50, 60)}}
+    assert verdict(lambda _marked: Detector(level=25.0), hot=hot).kept
+
+
+def test_a_verdict_goes_into_json_and_back() -> None:
+    told = verdict(lambda _marked: Detector(level=25.0))
+    assert GuardVerdict(**json.loads(json.dumps(told.to_dict()))) == told
+
+
+def test_spans_without_history_of_their_entity_can_be_judged() -> None:
+    frames = [frame(dict.fromkeys(SPIKES, 20.0))]
+    marked = rows_of_marks(frames, [span(row, FALSE_ALARM) for row in SPIKES])
+    assert isinstance(marked.spans[0], MarkedSpan)
+    assert judge("s", Detector(), lambda _m: Detector(25.0), marked, {}, frames=frames).kept
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"folds": 1}, {"least_marks": 1}, {"apart_rows": -1}, {"steepness": 0.0}], ids=str
+)
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingError):
+        Guard(**wrong)

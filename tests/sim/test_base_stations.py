@@ -1,0 +1,250 @@
+"""Simulated base stations: consistent counts, known faults, and changes that are normal."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from faultsight.core.errors import SettingError
+from faultsight.core.kpi_frame import KpiFrame
+from faultsight.sim.base_stations import KPIS, Stations, StationsConfig, simulate_stations
+
+DAY_S, HOUR_S = 86_400, 3600
+BENIGN = {"software_upgrade", "reconfiguration", "special_event"}
+
+
+@cache
+def fleet() -> Stations:
+    return simulate_stations()
+
+
+@cache
+def large_fleet() -> Stations:
+    return simulate_stations(StationsConfig(n_stations=1000), seed=1)
+
+
+def usual_rows(made: Stations) -> dict[str, NDArray[np.float32]]:
+    """Every KPI over all rows in which nothing is wrong."""
+    rows = []
+    for frame in (*made.train, *made.test):
+        assert frame.labels is not None
+        rows.append(frame.values[frame.labels == 0])
+    return dict(zip(KPIS, np.concatenate(rows).T, strict=True))
+
+
+def same(first: Stations, second: Stations) -> bool:
+    return all(
+        a.values.tobytes() == b.values.tobytes() and np.array_equal(a.labels, b.labels)  # type: ignore[arg-type]
+        for a, b in zip(
+            (*first.train, *first.test), (*second.train, *second.test), strict=True
+        )
+    )  # fmt: skip
+
+
+def test_the_fleet_has_the_shape_of_the_papers() -> None:
+    made = fleet()
+    assert len(KPIS) == len(set(KPIS)) == 25
+    assert len(made.train) == len(made.test) == 200
+    for before, after in zip(made.train, made.test, strict=True):
+        assert before.kpis == after.kpis == KPIS
+        assert before.values.shape == after.values.shape == (168, 25)
+        assert before.entity == after.entity
+        assert after.start_s == before.window.end_s
+    assert made.sites["entity"].to_list() == [frame.entity for frame in made.train]
+    assert made.sites.columns == ["entity", "region", "vendor", "band", "software"]
+    assert (made.sites["software"].str.head(1) == made.sites["vendor"]).all()
+
+
+def test_the_seed_alone_decides() -> None:
+    config = StationsConfig(n_stations=5)
+    first, second = simulate_stations(config, seed=3), simulate_stations(config, seed=3)
+    assert same(first, second)
+    assert first.faults == second.faults
+    assert first.sites.equals(second.sites)
+    other = simulate_stations(config, seed=4)
+    assert not same(first, other)
+    assert first.faults != other.faults
+
+
+def test_counts_fit_together_where_nothing_is_wrong() -> None:
+    kpi = usual_rows(fleet())
+    counts = [k for k in KPIS if k.endswith("_count")]
+    for name in counts:
+        assert (kpi[name] >= 0).all()
+        assert (kpi[name] == np.rint(kpi[name])).all()
+    assert (kpi["rrc_establishment_success_count"] <= kpi["rrc_request_count"]).all()
+    requests = kpi["rab_establishment_request_count"]
+    successes = kpi["rab_establishment_success_count"]
+    assert (successes <= requests).all()
+    assert (requests - successes == kpi["rab_establishment_failure_count"]).all()
+    assert (kpi["rab_normal_release_count"] <= successes).all()
+    assert (kpi["handover_success_count"] <= kpi["handover_request_count"]).all()
+    assert (kpi["handover_request_count"] <= kpi["handover_total_count"]).all()
+    assert (kpi["rrc_connections_mean"] <= kpi["rrc_connections_max"]).all()
+    assert (kpi["uplink_traffic_gb"] < kpi["downlink_traffic_gb"] + 1e-9).all()
+
+
+def test_rates_follow_from_counts_where_nothing_is_wrong() -> None:
+    kpi = usual_rows(fleet())
+
+    def is_ratio(rate: str, part: NDArray[np.float32], whole: NDArray[np.float32]) -> None:
+        tried = whole > 0
+        np.testing.assert_allclose(kpi[rate][tried], part[tried] / whole[tried], atol=1e-6)
+        assert np.isnan(kpi[rate][~tried]).all()
+
+    rab, rrc = "rab_establishment_success", "rrc_establishment_success"
+    is_ratio(f"{rab}_rate", kpi[f"{rab}_count"], kpi["rab_establishment_request_count"])
+    is_ratio(f"{rrc}_rate", kpi[f"{rrc}_count"], kpi["rrc_request_count"])
+    is_ratio("handover_success_rate", kpi["handover_success_count"], kpi["handover_request_count"])
+    drops = kpi[f"{rab}_count"] - kpi["rab_normal_release_count"]
+    is_ratio("rab_drop_rate", drops, kpi[f"{rab}_count"])
+    is_ratio("wireless_drop_rate", drops, kpi[f"{rrc}_count"])
+    both = kpi[f"{rab}_rate"] * kpi[f"{rrc}_rate"]
+    np.testing.assert_allclose(kpi["wireless_connection_rate"], both, atol=1e-6)
+    for name in KPIS:
+        if name.endswith(("_rate", "_utilization", "_qci1")):
+            known = kpi[name][~np.isnan(kpi[name])]
+            assert ((known >= 0) & (known <= 1)).all(), name
+    # Little is missing: only what was never tried.
+    assert np.mean([np.isnan(values).mean() for values in kpi.values()]) < 0.01
+
+
+def test_days_and_interference_look_like_a_network() -> None:
+    kpi_frames = fleet().train
+    load = np.mean([f.values[:, KPIS.index("rrc_request_count")] for f in kpi_frames], axis=0)
+    by_hour = load[: 5 * 24].reshape(5, 24).mean(axis=0)
+    assert by_hour[[11, 15, 20]].min() > 3 * by_hour[3]
+    kpi = usual_rows(fleet())
+    assert -125 < np.median(kpi["interference_level_dbm"]) < -100
+    busy = kpi["downlink_prb_utilization"]
+    assert np.corrcoef(busy, kpi["rrc_request_count"])[0, 1] > 0.3
+
+
+def test_about_one_point_in_twenty_is_an_anomaly_and_some_are_in_the_training_part() -> None:
+    made = large_fleet()
+    test, train = (
+        np.mean([np.mean(f.labels) for f in part if f.labels is not None])
+        for part in (made.test, made.train)
+    )
+    assert 0.04 < test < 0.06
+    assert 0.012 < train < 0.03
+    kinds = Counter(fault.kind for fault in made.faults if fault.is_anomaly)
+    assert len(kinds) >= 8
+    assert min(kinds.values()) > 0.05 * sum(kinds.values())
+
+
+def test_some_faults_of_the_training_part_come_back() -> None:
+    made = large_fleet()
+    test_start_s = made.test[0].start_s
+    kinds: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for fault in made.faults:
+        if fault.is_anomaly:
+            kinds[fault.entity][fault.window.start_s >= test_start_s].append(fault.kind)
+    both = [parts for parts in kinds.values() if parts[0] and parts[1]]
+    again = np.mean([bool(set(before) & set(after)) for before, after in both])
+    # By chance about one in four would meet its own kind again.
+    assert len(both) > 100
+    assert again > 0.4
+
+
+def test_normal_changes_are_in_the_test_part_alone_and_are_no_anomalies() -> None:
+    made = large_fleet()
+    changes = [fault for fault in made.faults if not fault.is_anomaly]
+    assert {change.kind for change in changes} == BENIGN
+    assert all(change.window.start_s >= made.test[0].start_s for change in changes)
+    assert not BENIGN & {fault.kind for fault in made.faults if fault.is_anomaly}
+    upgraded = {change.entity for change in changes if change.kind == "software_upgrade"}
+    assert 0.2 < len(upgraded) / 1000 < 0.3
+    quiet = simulate_stations(StationsConfig(n_stations=50, anomaly_rate=0, train_rate=0))
+    assert quiet.faults
+    assert not any(fault.is_anomaly for fault in quiet.faults)
+    assert not any(np.any(frame.labels) for frame in (*quiet.train, *quiet.test))
+
+
+@pytest.mark.parametrize("interval_s", [900, HOUR_S])
+def test_labels_are_exactly_the_faults_told(interval_s: int) -> None:
+    made = simulate_stations(StationsConfig(n_stations=30, interval_s=interval_s), seed=2)
+    by_entity: dict[str, list[KpiFrame]] = defaultdict(list)
+    for frame in (*made.train, *made.test):
+        by_entity[frame.entity].append(frame)
+    for entity, frames in by_entity.items():
+        told = [f for f in made.faults if f.entity == entity and f.is_anomaly]
+        for frame in frames:
+            truth = np.zeros(len(frame), dtype=np.int8)
+            for fault in told:
+                truth[frame.rows_in(fault.window)] = 1
+            np.testing.assert_array_equal(frame.labels, truth)
+    assert all(set(fault.kpis) <= set(KPIS) and fault.kpis for fault in made.faults)
+    assert list(made.faults) == sorted(made.faults, key=lambda f: (f.entity, f.window, f.kind))
+
+
+def test_faults_show_in_the_kpis_that_they_name() -> None:
+    made = fleet()
+    frames = {frame.entity: frame for frame in made.test}
+    moved: dict[str, list[float]] = defaultdict(list)
+    column = {
+        "congestion": "rab_establishment_success_rate",
+        "interference": "interference_level_dbm",
+        "sleeping_cell": "rrc_request_count",
+    }
+    for fault in made.faults:
+        if fault.kind in column and fault.window.start_s >= made.test[0].start_s:
+            frame = frames[fault.entity]
+            values = frame.values[:, KPIS.index(column[fault.kind])]
+            rows = frame.rows_in(fault.window)
+            day = 24 * HOUR_S // frame.interval_s
+            # A day earlier or later the hour is the same.
+            other = slice(rows.start - day, rows.stop - day)
+            if rows.start < day:
+                other = slice(rows.start + day, rows.stop + day)
+            moved[fault.kind].append(float(np.nanmean(values[rows]) - np.nanmean(values[other])))
+    assert np.median(moved["congestion"]) < 0
+    assert np.median(moved["interference"]) > 3
+    assert np.median(moved["sleeping_cell"]) < 0
+
+
+@pytest.mark.parametrize(
+    ("n_stations", "interval_s"), [(1, 1), (1, DAY_S), (2, 60), (3, 300), (7, HOUR_S), (4, 7200)]
+)
+def test_any_size_and_step(n_stations: int, interval_s: int) -> None:
+    for n_rows in (1, 2, 50):
+        length_s = n_rows * interval_s
+        made = simulate_stations(
+            StationsConfig(
+                n_stations=n_stations, interval_s=interval_s, train_s=length_s, test_s=length_s,
+                anomaly_rate=0.4, upgraded_share=1.0, moved_share=1.0, chronic_share=0.5,
+            )
+        )  # fmt: skip
+        assert [len(f) for f in (*made.train, *made.test)] == [n_rows] * 2 * n_stations
+        assert {f.interval_s for f in made.test} == {interval_s}
+
+
+def test_the_rate_of_anomalies_does_not_depend_on_the_step_nor_on_how_many_are_chronic() -> None:
+    for change in ({"interval_s": 300}, {"interval_s": DAY_S}, {"chronic_share": 1.0},
+                   {"chronic_share": 0.0}):  # fmt: skip
+        told: dict[str, Any] = {"n_stations": 300, "interval_s": HOUR_S, **change}
+        part_s = 200 * max(told["interval_s"], HOUR_S)
+        config = StationsConfig(**told, train_s=told["interval_s"], test_s=part_s)
+        made = simulate_stations(config, seed=5)
+        share = np.mean([np.mean(f.labels) for f in made.test if f.labels is not None])
+        assert 0.04 < share < 0.06, change
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_stations": 0}, {"interval_s": 0}, {"train_s": 60}, {"test_s": 0},
+        {"anomaly_rate": 0.5}, {"anomaly_rate": -0.1}, {"train_rate": 0.9},
+        {"chronic_share": 1.1}, {"moved_share": -0.1}, {"upgraded_share": 2.0},
+        {"event_rate": -1.0}, {"event_rate": float("nan")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingError):
+        StationsConfig(**wrong)

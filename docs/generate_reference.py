@@ -1,13 +1,16 @@
-"""Write the reference pages that follow from the code: commands, localizers, datasets.
+"""Write the reference pages that follow from the code: commands, members, datasets.
 
 They are made when the documentation is built, so they cannot grow old.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from inspect import cleandoc
 from pathlib import Path
+from typing import Any
 
 import click
 import typer.main
@@ -15,6 +18,11 @@ from benchmark_tables import results_page
 
 from faultsight.bench.engine import load_scenario, scenario_ids
 from faultsight.cli import EXIT_CODES, app
+from faultsight.core.family import Family
+from faultsight.detect import DETECTORS, TuningConfig
+from faultsight.detect.anotuner.conditions import CONDITIONS
+from faultsight.detect.data import FLEET_DATASETS
+from faultsight.detect.thresholds import THRESHOLDS
 from faultsight.localize import LOCALIZERS
 from faultsight.localize.data import DATASETS
 
@@ -25,6 +33,7 @@ def write_all() -> None:
     """Write every generated page."""
     pages = {
         "cli": _commands(),
+        "detectors": _detectors(),
         "localizers": _localizers(),
         "datasets": _datasets(),
         "scenarios": _scenarios(),
@@ -61,44 +70,118 @@ def _command(command: click.Command, path: list[str]) -> list[str]:
     return [*lines, "", "| option | what it does |", "|---|---|", *rows]
 
 
+def _detectors() -> list[str]:
+    return [
+        "# Detectors, tuning, thresholds, conditions",
+        "",
+        "The settings of `anotuner` go to `faultsight detect fit --set`, those of tuning to",
+        "`faultsight detect tune --set`. The other detectors are what it is compared with, by",
+        "`faultsight bench run detect/base` and in Python by `DETECTORS.load(name)`.",
+        "",
+        "## Detectors",
+        *_members(DETECTORS, first=("anotuner",), level=3),
+        "",
+        "## Tuning",
+        "",
+        *_summary(TuningConfig),
+        *_settings(TuningConfig()),
+        "",
+        "## Thresholds",
+        "",
+        "`anotuner` takes one of these names as its setting `threshold`.",
+        *_members(THRESHOLDS, level=3),
+        "",
+        "## Conditions",
+        "",
+        "`anotuner` takes one of these names as its setting `condition`.",
+        *_members(CONDITIONS, level=3),
+    ]
+
+
 def _localizers() -> list[str]:
-    lines = [
+    return [
         "# Localizers and their settings",
         "",
         "Any of these names goes to `faultsight localize --method`; any setting to `--set`.",
+        *_members(LOCALIZERS, first=("scan", "rapminer"), level=2),
     ]
-    ours = ["scan", "rapminer"]
-    for name in [*ours, *(n for n in LOCALIZERS.names() if n not in ours)]:
-        member = LOCALIZERS.load(name)
-        lines += ["", f"## `{name}`", "", f"{{class}}`{member.__module__}.{member.__name__}`", ""]
-        lines += _plain((member.__doc__ or "").split("\n\n")[0])
+
+
+def _members(family: Family[Any], *, first: tuple[str, ...] = (), level: int) -> list[str]:
+    lines = []
+    for name in [*first, *(n for n in family.names() if n not in first)]:
+        member = family.load(name)
+        lines += ["", f"{'#' * level} `{name}`", ""]
+        lines += [f"{{class}}`{member.__module__}.{member.__name__}`", "", *_summary(member)]
         config = getattr(member(), "config", None)
         if is_dataclass(config):
-            lines += ["", "| setting | default |", "|---|---|"]
-            for item in fields(config):
-                default = item.default if item.default is not MISSING else "(made)"
-                lines.append(f"| `{item.name}` | `{default!r}` |")
-        for check, reason in member.excused.items():
+            lines += _settings(config)
+        for check, reason in getattr(member, "excused", {}).items():
             lines += ["", f"Excused from `{check}`: {reason}."]
     return lines
+
+
+def _summary(member: type) -> list[str]:
+    """Return what a docstring says before its sections."""
+    text = cleandoc(member.__doc__ or "")
+    return _plain(re.split(r"\n\n(?=\S+\n-+\n)", text)[0])
+
+
+def _settings(config: Any) -> list[str]:
+    if not fields(config):
+        return []
+    told = dict(_meanings(config.__doc__ or ""))
+    lines = ["", "| setting | default | what it is |", "|---|---|---|"]
+    for item in fields(config):
+        default = item.default if item.default is not MISSING else "(made)"
+        lines.append(f"| `{item.name}` | `{default!r}` | {_cell(told.get(item.name, ''))} |")
+    return lines
+
+
+def _meanings(doc: str) -> Iterator[tuple[str, str]]:
+    """Yield each parameter of a numpydoc docstring and what is said of it."""
+    for block in re.split(r"\n(?=[\w, ]+ : )", cleandoc(doc)):
+        head, _, rest = block.partition("\n")
+        names, colon, _ = head.partition(" : ")
+        indented = re.match(r"(?:[ ]{4}.*\n?|\n(?=[ ]{4}))*", rest)
+        if colon and indented:
+            text = indented.group().replace("``", "`")
+            for name in names.split(","):
+                yield name.strip(), text
 
 
 def _datasets() -> list[str]:
     lines = [
         "# Datasets",
         "",
-        "`faultsight data list` shows which are on your machine. The folder is named by `--data`",
-        "or the environment variable `FAULTSIGHT_DATA`.",
-        "",
-        "| name | what it is | origin | licence | how to get it |",
-        "|---|---|---|---|---|",
+        "`faultsight data list` shows which are on your machine. The folder that holds",
+        "`localize/<set>` and `detect/<set>` is named by `--data` or the environment variable",
+        "`FAULTSIGHT_DATA`. Nothing is ever downloaded.",
     ]
-    for name in DATASETS.names():
-        member = DATASETS.load(name)()
-        source = member.source
-        cells = [f"`{member.name}`", member.description, source.url, source.licence, source.obtain]
-        lines.append("| " + " | ".join(_cell(c) for c in cells) + " |")
+    for title, family in (("Localization", DATASETS), ("Detection", FLEET_DATASETS)):
+        lines += ["", f"## {title}", ""]
+        lines += [
+            "| name | what it is | origin | licence | how to get it |",
+            "|---|---|---|---|---|",
+        ]
+        for name in family.names():
+            member = family.load(name)()
+            source = member.source
+            cells = [
+                f"`{member.name}`", _described(member), source.url, source.licence, source.obtain,
+            ]  # fmt: skip
+            lines.append("| " + " | ".join(_cell(c) for c in cells) + " |")
     return lines
+
+
+def _described(member: Any) -> str:
+    """Return what a set is, and what it is not used for."""
+    said = [member.description]
+    if getattr(member, "not_benchmarked", ""):
+        said.append(f"in no table: {member.not_benchmarked}")
+    elif getattr(member, "no_feedback", ""):
+        said.append(f"no feedback: {member.no_feedback}")
+    return "; ".join(said)
 
 
 def _scenarios() -> list[str]:

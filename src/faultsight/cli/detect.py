@@ -4,54 +4,440 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from typer import Argument, Option, Typer
 
 from faultsight.cli._json_option import STDOUT, JsonCommand, JsonTarget, write_json
+from faultsight.cli._kpi_tables import KpiTables
+from faultsight.cli._moments import iso_moment, moment_text, parse_moment
+from faultsight.cli._progress import progress
 from faultsight.core.errors import InputError, SettingError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from faultsight.core.feedback import Mark
     from faultsight.core.kpi_frame import KpiFrame
-    from faultsight.detect.alarms import Alarm
-    from faultsight.detect.anotuner import AnoTuner
+    from faultsight.detect.anotuner import AnoTuner, TuningReport
+    from faultsight.detect.anotuner.model_versions import ModelVersions
     from faultsight.detect.contract import Score
+    from faultsight.detect.evaluation import Evaluation
 
-__all__ = ["app"]
+__all__ = ["Mode", "app"]
+
+T = TypeVar("T")
 
 app = Typer(no_args_is_help=True, help="Which KPIs of a network element misbehave, and when.")
 
-_ALARMS_SHOWN = 20
+
+class Mode(StrEnum):
+    """Whose settings are the default: ours, or the paper's."""
+
+    DEFAULT = "default"
+    PAPER = "paper"
+
 
 Data = Annotated[
     list[Path],
     Argument(metavar="DATA...", help="CSV or Parquet files of KPIs, or folders of them."),
 ]
 Model = Annotated[Path, Argument(metavar="MODEL", help="Folder of the model and its versions.")]
-Timestamp = Annotated[str, Option(help="Column of stamps; UTC where no zone is told.")]
-Entity = Annotated[str, Option(help="Column of entities; without it, a file is an entity.")]
-Label = Annotated[str, Option(help="Column of known anomalies, 0 or 1; never trained on.")]
-Kpis = Annotated[str, Option(metavar="A,B,...", help="KPI columns; default: all other numbers.")]
+Set = Annotated[
+    list[str] | None,
+    Option("--set", metavar="KEY=VALUE", help="One of the settings; may be repeated."),
+]
+Timestamp = Annotated[
+    str, Option(metavar="COLUMN", help="Column of stamps; UTC where no zone is told.")
+]
+Entity = Annotated[
+    str, Option(metavar="COLUMN", help="Column of entities; without it, a file is an entity.")
+]
+Label = Annotated[
+    str, Option(metavar="COLUMN", help="Column of known anomalies, 0 or 1; never trained on.")
+]
+Kpis = Annotated[
+    str,
+    Option(metavar="A,B,...", help="KPI columns; default: the model's, or all other numbers."),
+]
 Interval = Annotated[
-    int | None, Option(min=1, help="Seconds from row to row; default: the usual step.")
+    int | None,
+    Option(min=1, metavar="SECONDS", help="From row to row; default: the usual step."),
 ]
 
 
-def _read(
-    data: Sequence[Path], timestamp: str, entity: str, label: str, kpis: str,
-    interval_s: int | None,
-) -> list[KpiFrame]:  # fmt: skip
-    from faultsight.detect.reading import read_frames
+@app.command(cls=JsonCommand)
+def fit(
+    data: Data,
+    *,
+    model: Annotated[Path, Option(metavar="MODEL", help="Folder to write the model to.")],
+    mode: Annotated[
+        Mode, Option(help="Settings to start from: ours, or the published model's.")
+    ] = Mode.DEFAULT,
+    set_: Set = None,
+    timestamp: Timestamp = "timestamp",
+    entity: Entity = "entity",
+    label: Label = "label",
+    kpis: Kpis = "",
+    interval_s: Interval = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Train a model on unlabelled KPIs of many entities.
 
-    named = [name.strip() for name in kpis.split(",") if name.strip()]
-    return read_frames(
-        data, timestamp=timestamp, entity=entity, label=label, kpis=named or None,
-        interval_s=interval_s,
-    )  # fmt: skip
+    Interrupted, the same command goes on where it stopped.
+    Into a folder that holds a model, a new version is written.
+    """
+    from faultsight.detect import AnoTuner, AnoTunerConfig
+    from faultsight.detect.thresholds import THRESHOLDS
+
+    versions = _model_versions(model)
+    default = AnoTunerConfig.paper() if mode is Mode.PAPER else AnoTunerConfig()
+    config = _with_settings(default, set_, "AnoTuner")
+    THRESHOLDS.load(config.threshold)  # a wrong name is told before training, not after it
+    console = _console(json_target)
+    tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
+    frames, dropped = tables.read(partial(_say, console))
+    checkpoint = model / "training.safetensors"
+    detector = AnoTuner(config, checkpoint=checkpoint)
+    try:
+        with progress("training") as told:
+            detector.fit(frames, progress=told)
+    except KeyboardInterrupt:
+        if checkpoint.is_file():
+            _say(console, "interrupted; the same command goes on after the last whole epoch")
+        raise
+    card = {"data": [path.name for path in data], "dropped_rows": dropped, "step": "fit"}
+    version = versions.add(detector, card)
+    checkpoint.unlink(missing_ok=True)
+    n_rows = sum(len(frame) for frame in frames)
+    _say(console, f"trained on {len(frames):,} entities, {n_rows:,} rows, {len(detector.kpis)} "
+         f"KPIs: version {version} in {model}")  # fmt: skip
+    if json_target:
+        write_json(json.dumps(versions.card(version), indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
+def score(
+    model: Model,
+    data: Data,
+    *,
+    since: Annotated[
+        str, Option(metavar="TIME", help="Tell of rows from here on; earlier ones are history.")
+    ] = "",
+    top: Annotated[int, Option(min=1, help="Show at most so many alarms, the worst first.")] = 20,
+    out: Annotated[
+        Path | None, Option(metavar="FILE", help="Write every score (.parquet or .csv).")
+    ] = None,
+    timestamp: Timestamp = "timestamp",
+    entity: Entity = "entity",
+    label: Label = "label",
+    kpis: Kpis = "",
+    interval_s: Interval = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Score KPIs and list the alarms, with the KPIs that raise them."""
+    if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
+        raise SettingError(f"--out: scores are written as .csv or .parquet, not {out.suffix!r}")
+    console = _console(json_target)
+    first_s = parse_moment("--since", since)
+    versions = _model_versions(model)
+    detector = versions.load()
+    tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
+    frames, dropped = tables.read(partial(_say, console), detector.kpis)
+    with progress("scoring"):
+        scores = detector.score(frames)
+    if first_s is not None:
+        scores = [s[max(-((s.start_s - first_s) // s.interval_s), 0) :] for s in scores]
+    n_rows = sum(len(s) for s in scores)
+    if not n_rows:
+        last_s = max(frame.window.end_s for frame in frames)
+        raise InputError(f"no row is as late as --since; they end at {moment_text(last_s)} UTC")
+    alarms = detector.alarms(scores)
+    _say(console, f"{_count(len(alarms), 'alarm')} in {_count(n_rows, 'row')} of "
+         f"{_count(len(scores), 'entity')} (model version {versions.current})")  # fmt: skip
+    worst = sorted(alarms, key=lambda a: (-a.peak, a.entity, a.window))[:top]
+    if worst and not console.quiet:
+        from faultsight.cli._alarm_table import alarm_table
+
+        console.print(alarm_table(worst, console.width))
+    if len(alarms) > len(worst):
+        _say(console, f"and {len(alarms) - len(worst):,} lesser ones; --top shows more")
+    if out is not None:
+        _write_scores(out, scores, detector)
+        _say(console, f"scores in {out}")
+    if json_target:
+        document = {
+            "version": versions.current,
+            "entities": len(scores),
+            "rows": n_rows,
+            "dropped_rows": dropped,
+            "alarms": [a.to_dict() for a in alarms],
+        }
+        write_json(json.dumps(document, indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
+def marks(
+    model: Model,
+    data: Data,
+    *,
+    out: Annotated[Path, Option(metavar="FILE.csv", help="The sheet to write.")],
+    since: Annotated[
+        str, Option(metavar="TIME", help="From here on; default: after training, if there is more.")
+    ] = "",
+    until: Annotated[str, Option(metavar="TIME", help="Up to here; default: the end.")] = "",
+    timestamp: Timestamp = "timestamp",
+    entity: Entity = "entity",
+    label: Label = "label",
+    kpis: Kpis = "",
+    interval_s: Interval = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Write a sheet of the alarms for an operator to mark.
+
+    Fill in the column kind (false_alarm, confirmed, ignore), add rows of
+    kind missed for what raised no alarm, and give the sheet to
+    `tune --feedback`. Where DATA has labels, they play the operator.
+    """
+    import polars as pl
+
+    from faultsight.core.files import write_atomic
+    from faultsight.core.kpi_frame import TimeWindow
+
+    if out.suffix.lower() != ".csv":
+        raise SettingError(f"--out: the sheet is written as .csv, not {out.suffix!r}")
+    first_s, last_s = parse_moment("--since", since), parse_moment("--until", until)
+    if first_s is not None and last_s is not None and last_s <= first_s:
+        raise SettingError("--until must be later than --since")
+    console = _console(json_target)
+    detector = _model_versions(model).load()
+    tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
+    frames, dropped = tables.read(partial(_say, console), detector.kpis)
+    start_s = min(frame.start_s for frame in frames)
+    end_s = max(frame.window.end_s for frame in frames) if last_s is None else last_s
+    if first_s is None:
+        first_s = detector.trained.end_s if detector.trained.end_s < end_s else start_s
+        _say(console, f"rows from {moment_text(first_s)} UTC on")
+    span = TimeWindow(first_s, max(first_s, end_s))
+    with progress("scoring"):
+        scores = detector.score(frames)
+    sheet = [
+        {"entity": frame.entity, "start": moment_text(mark.start_s),
+         "end": moment_text(mark.end_s), "kind": kind}
+        for frame, found in zip(frames, scores, strict=True)
+        for mark, kind in _to_mark(detector, frame, found, span)
+    ]  # fmt: skip
+    columns = ("entity", "start", "end", "kind")
+    table = pl.DataFrame(sheet, schema=dict.fromkeys(columns, pl.String))
+    write_atomic(out, table.write_csv())
+    counts = dict(sorted(table["kind"].value_counts().iter_rows()))
+    said = ", ".join(f"{n:,} {kind or 'to be marked'}" for kind, n in counts.items())
+    _say(console, f"{_count(table.height, 'row')} in {out}: {said or 'no alarm'}")
+    if json_target:
+        document = {"out": str(out), "since": iso_moment(first_s), "dropped_rows": dropped,
+                    "marks": counts}  # fmt: skip
+        write_json(json.dumps(document, indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
+def tune(
+    model: Model,
+    data: Data,
+    *,
+    feedback: Annotated[
+        Path,
+        Option(
+            metavar="FILE",
+            help="Marks: entity, start, end, kind (false_alarm, missed, confirmed, ignore).",
+        ),
+    ],
+    mode: Annotated[
+        Mode, Option(help="Settings to start from: ours, or the published way.")
+    ] = Mode.DEFAULT,
+    set_: Set = None,
+    timestamp: Timestamp = "timestamp",
+    entity: Entity = "entity",
+    label: Label = "label",
+    kpis: Kpis = "",
+    interval_s: Interval = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Learn from an operator's marks: a new version, kept beside the old one.
+
+    DATA holds the history that the model was trained on and the rows that
+    the marks speak of.
+    """
+    from faultsight.core.feedback import read_marks
+    from faultsight.core.tables import read_table
+    from faultsight.detect import TuningConfig
+
+    versions = _model_versions(model)
+    default = TuningConfig.paper() if mode is Mode.PAPER else TuningConfig()
+    config = _with_settings(default, set_, "tuning")
+    console = _console(json_target)
+    parent = versions.current
+    before = versions.load(parent)
+    sheet = read_table(feedback, names=("entity", "kpis"))
+    told = read_marks(sheet, source=str(feedback))
+    if not told:
+        raise InputError(
+            "no row is marked; fill in false_alarm, confirmed or ignore",
+            source=str(feedback), column="kind",
+        )  # fmt: skip
+    tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
+    frames, dropped = tables.read(partial(_say, console), before.kpis)
+    with progress("tuning") as line:
+        after, report = before.tune(frames, told, config, progress=line)
+    _tell_tuning(console, report, len(told), str(feedback))
+    ends = [_end_of(told, frames), versions.marked_until(parent)]
+    marked = max((end for end in ends if end is not None), default=None)
+    card = {
+        "step": "tune",
+        "marks": len(told),
+        "marked_until": None if marked is None else iso_moment(marked),
+        "tuning": report.to_dict(),
+    }
+    version = versions.add(after, card)
+    same = "" if any(v.kept for v in report.verdicts) else f", and scores as version {parent} does"
+    _say(console, f"version {version} is in use{same}; faultsight detect revert {model} goes back")
+    if json_target:
+        document = {"version": version, "marked_until": card["marked_until"],
+                    "dropped_rows": dropped, **report.to_dict()}  # fmt: skip
+        write_json(json.dumps(document, indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
+def evaluate(
+    model: Model,
+    data: Data,
+    *,
+    since: Annotated[
+        str,
+        Option(metavar="TIME", help="Judge rows from here on; default: after training and marks."),
+    ] = "",
+    version: Annotated[
+        list[int] | None,
+        Option(metavar="N", help="A version to compare; may be repeated. Default: first, current."),
+    ] = None,
+    report: Annotated[
+        Path | None, Option(metavar="FILE.html", help="Write a self-contained HTML page.")
+    ] = None,
+    timestamp: Timestamp = "timestamp",
+    entity: Entity = "entity",
+    label: Label = "label",
+    kpis: Kpis = "",
+    interval_s: Interval = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Compare versions of a model on labelled KPIs, with a random score beside them."""
+    from faultsight.bench.engine import print_rows
+    from faultsight.detect.evaluation import evaluate_versions
+
+    console = _console(json_target)
+    since_s = parse_moment("--since", since)
+    versions = _model_versions(model)
+    chosen = sorted(set(version or (versions.current, versions.versions[0])))
+    models = {f"version {number}": versions.load(number) for number in chosen}
+    tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
+    known = dict.fromkeys(kpi for detector in models.values() for kpi in detector.kpis)
+    frames, dropped = tables.read(partial(_say, console), list(known))
+    if all(frame.labels is None for frame in frames):
+        raise InputError("there is no column of labels to judge by", column=label)
+    since_s, warnings = _judged_since(console, since_s, versions, models, chosen)
+    with progress("scoring and judging"):
+        found = evaluate_versions(models, frames, since_s=since_s)
+    if not console.quiet:
+        rows = found.rows
+        _say(console, f"{_count(int(str(rows[0]['entities'])), 'entity')}, "
+             f"{_count(int(str(rows[0]['rows'])), 'row')}, "
+             f"{int(str(rows[0]['anomalous_rows'])):,} of them anomalous")  # fmt: skip
+        print_rows(_by_metric(found), console)
+    if report is not None:
+        from faultsight.detect.report import write_report
+
+        with progress("writing the report"):
+            write_report(report, found)
+        _say(console, f"report in {report}")
+    if json_target:
+        document = {"since": iso_moment(since_s), "warnings": warnings, "dropped_rows": dropped,
+                    "rows": list(found.rows)}  # fmt: skip
+        write_json(json.dumps(document, indent=1), json_target)
+
+
+@app.command("versions", cls=JsonCommand)
+def list_versions(model: Model, *, json_target: JsonTarget = None) -> None:
+    """List the versions of a model and what made them."""
+    from faultsight.bench.engine import print_rows
+
+    console = _console(json_target)
+    found = _model_versions(model)
+    current = found.current
+    rows: list[dict[str, Any]] = []
+    for number in found.versions:
+        told = found.card(number)
+        card = told["card"]
+        layers = card.get("tuning", {}).get("layers", ())
+        kept = [layer["step"] for layer in layers if layer["kept"]]
+        rows.append({
+            "version": number, "in use": "yes" if number == current else "",
+            "step": str(card.get("step", "")), "parent": card.get("parent"),
+            "marks": card.get("marks"), "layers kept": ", ".join(kept),
+            "marked until": card.get("marked_until"),
+            "entities": len(told["entities"]), "kpis": len(told["kpis"]),
+        })  # fmt: skip
+    if not console.quiet:
+        shown = ("version", "in use", "step", "parent", "marks", "layers kept")
+        print_rows(rows, console, columns=shown)
+    if json_target:
+        write_json(json.dumps(rows, indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
+def revert(
+    model: Model,
+    *,
+    to: Annotated[
+        int | None,
+        Option(metavar="N", help="The version to go back to; default: the current one's parent."),
+    ] = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Put an earlier version of a model back in use."""
+    number = _model_versions(model).revert(to)
+    _say(_console(json_target), f"version {number} is in use")
+    if json_target:
+        write_json(json.dumps({"version": number}), json_target)
+
+
+def _model_versions(folder: Path) -> ModelVersions:
+    """Return the versions in a folder.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed: asked for AnoTuner first, the package says how to install it.
+    """
+    from faultsight import detect
+
+    _ = detect.AnoTuner
+    from faultsight.detect.anotuner.model_versions import ModelVersions
+
+    return ModelVersions(folder)
+
+
+def _with_settings(default: T, settings: Sequence[str] | None, owner: str) -> T:
+    """Return settings with those of ``--set``; `configured` wants a class that carries them."""
+    from faultsight.cli._settings import configured
+
+    class Carrier:
+        def __init__(self, config: T = default) -> None:
+            self.config = config
+
+    Carrier.__name__ = owner
+    return configured(Carrier, settings or []).config
 
 
 def _console(json_target: str | None) -> Console:
@@ -66,354 +452,109 @@ def _say(console: Console, text: str) -> None:
     console.print(printable(text), markup=False, soft_wrap=True)
 
 
-def _time(seconds: int) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(" ", "seconds" if seconds % 60 else "minutes").removesuffix("+00:00")
+def _count(count: int, noun: str) -> str:
+    many = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"
 
 
-def _tell_dropped(console: Console, frames: Sequence[KpiFrame]) -> dict[str, int]:
-    dropped: dict[str, int] = {}
-    for frame in frames:
-        for reason, count in frame.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-    for reason, count in sorted(dropped.items()):
-        _say(console, f"put aside: {count} rows, {reason.replace('_', ' ')}")
-    return dropped
-
-
-@app.command(cls=JsonCommand)
-def fit(
-    data: Data,
-    *,
-    model: Annotated[Path, Option(help="Folder to write the model to.")],
-    mode: Annotated[str, Option(help="default, or paper for the published model.")] = "default",
-    set_: Annotated[
-        list[str] | None,
-        Option("--set", metavar="KEY=VALUE", help="A setting of AnoTuner; may be repeated."),
-    ] = None,
-    timestamp: Timestamp = "timestamp",
-    entity: Entity = "entity",
-    label: Label = "label",
-    kpis: Kpis = "",
-    interval_s: Interval = None,
-    json_target: JsonTarget = None,
-) -> None:
-    """Train a model on unlabelled KPIs of many entities.
-
-    Interrupted, the same command goes on where it stopped. Into a folder that holds a model, a
-    new version is written.
-    """
-    from faultsight.cli._settings import configured
-    from faultsight.detect import AnoTuner, AnoTunerConfig
-    from faultsight.detect.anotuner.model_versions import ModelVersions
-
-    if mode not in ("default", "paper"):
-        raise SettingError(f"mode is default or paper, not {mode!r}")
-
-    class Chosen(AnoTuner):
-        def __init__(self, config: AnoTunerConfig | None = None) -> None:
-            paper = AnoTunerConfig.paper() if mode == "paper" else AnoTunerConfig()
-            super().__init__(config or paper)
-
-    console = _console(json_target)
-    frames = _read(data, timestamp, entity, label, kpis, interval_s)
-    dropped = _tell_dropped(console, frames)
-    checkpoint = model / "training.safetensors"
-    detector = AnoTuner(configured(Chosen, set_ or []).config, checkpoint=checkpoint)
-    detector.fit(frames, progress=lambda line: _say(console, line))
-    card = {"data": [path.name for path in data], "dropped_rows": dropped, "step": "fit"}
-    version = ModelVersions(model).add(detector, card)
-    checkpoint.unlink(missing_ok=True)
-    n_rows = sum(len(frame) for frame in frames)
-    _say(console, f"trained on {len(frames)} entities, {n_rows} rows, {len(detector.kpis)} KPIs: "
-         f"version {version} in {model}")  # fmt: skip
-    if json_target:
-        write_json(json.dumps(ModelVersions(model).card(), indent=1), json_target)
-
-
-@app.command(cls=JsonCommand)
-def score(
-    model: Model,
-    data: Data,
-    *,
-    since: Annotated[
-        str, Option(metavar="TIME", help="Tell of rows from here on; earlier ones are history.")
-    ] = "",
-    out: Annotated[
-        Path | None, Option(metavar="FILE", help="Write every score (Parquet or CSV).")
-    ] = None,
-    timestamp: Timestamp = "timestamp",
-    entity: Entity = "entity",
-    label: Label = "label",
-    kpis: Kpis = "",
-    interval_s: Interval = None,
-    json_target: JsonTarget = None,
-) -> None:
-    """Score KPIs and list the alarms, with the KPIs that raise them."""
-    from faultsight.detect.anotuner.model_versions import ModelVersions
-
-    console = _console(json_target)
-    versions = ModelVersions(model)
-    detector = versions.load()
-    frames = _read(data, timestamp, entity, label, kpis, interval_s)
-    _tell_dropped(console, frames)
-    first_s = _moment(since)
-    scores = detector.score(frames)
-    if first_s is not None:
-        scores = [s[max(-((s.start_s - first_s) // s.interval_s), 0) :] for s in scores]
-    alarms = detector.alarms(scores)
-    n_rows = sum(len(s) for s in scores)
-    _say(console, f"{len(alarms)} alarms in {n_rows} rows of {len(scores)} entities "
-         f"(model version {versions.current})")  # fmt: skip
-    _print_alarms(console, alarms)
-    if out is not None:
-        _write_scores(out, scores, detector)
-        _say(console, f"scores in {out}")
-    if json_target:
-        told = {
-            "version": versions.current,
-            "rows": n_rows,
-            "alarms": [a.to_dict() for a in alarms],
-        }
-        write_json(json.dumps(told, indent=1), json_target)
-
-
-@app.command(cls=JsonCommand)
-def marks(
-    model: Model,
-    data: Data,
-    *,
-    out: Annotated[Path, Option(metavar="FILE.csv", help="The sheet to write.")],
-    since: Annotated[str, Option(metavar="TIME", help="From here on; default: all rows.")] = "",
-    until: Annotated[str, Option(metavar="TIME", help="Up to here; default: all rows.")] = "",
-    timestamp: Timestamp = "timestamp",
-    entity: Entity = "entity",
-    label: Label = "label",
-    kpis: Kpis = "",
-    interval_s: Interval = None,
-    json_target: JsonTarget = None,
-) -> None:
-    """Write a sheet of the alarms for an operator to mark.
-
-    Fill in the column kind (false_alarm, confirmed, ignore), add rows for missed anomalies, and
-    give the sheet to `tune --feedback`. Where DATA has labels, they play the operator.
-    """
-    import polars as pl
-
-    from faultsight.core.files import write_atomic
-    from faultsight.core.kpi_frame import TimeWindow
-    from faultsight.detect.anotuner.model_versions import ModelVersions
+def _to_mark(detector: AnoTuner, frame: KpiFrame, found: Score, span: Any) -> list[tuple[Any, str]]:
+    """Return an entity's windows in a span and what the labels, if any, say of them."""
     from faultsight.detect.marking import mark_errors
 
-    console = _console(json_target)
-    detector = ModelVersions(model).load()
-    frames = _read(data, timestamp, entity, label, kpis, interval_s)
-    first_s, last_s = _moment(since), _moment(until)
-    sheet: list[dict[str, str]] = []
-    for frame, found in zip(frames, detector.score(frames), strict=True):
-        span = TimeWindow(
-            frame.start_s if first_s is None else first_s,
-            frame.window.end_s if last_s is None else max(last_s, first_s or last_s),
-        )
-        rows = frame.rows_in(span)
-        if frame.labels is None:
-            said = [(a.window, "") for a in detector.alarms([found[rows]])]
-        else:
-            level = detector.level_of(frame.entity)
-            marks = mark_errors(found[rows], frame.labels[rows], level)
-            said = [(mark.window, mark.kind.value) for mark in marks]
-        sheet += [
-            {"entity": frame.entity, "start": _time(window.start_s), "end": _time(window.end_s),
-             "kind": kind}
-            for window, kind in said
-        ]  # fmt: skip
-    columns = ("entity", "start", "end", "kind")
-    table = pl.DataFrame(sheet, schema=dict.fromkeys(columns, pl.String))
-    write_atomic(out, table.write_csv())
-    counts = dict(sorted(table["kind"].value_counts().iter_rows()))
-    told = ", ".join(f"{n} {kind or 'to be marked'}" for kind, n in counts.items())
-    _say(console, f"{table.height} rows in {out}: {told or 'no alarm'}")
-    if json_target:
-        write_json(json.dumps({"out": str(out), "marks": counts}, indent=1), json_target)
+    rows = frame.rows_in(span)
+    if frame.labels is None:
+        return [(alarm.window, "") for alarm in detector.alarms([found[rows]])]
+    level = detector.level_of(frame.entity)
+    marks = mark_errors(found[rows], frame.labels[rows], level)
+    return [(mark.window, mark.kind.value) for mark in marks]
 
 
-@app.command(cls=JsonCommand)
-def tune(
-    model: Model,
-    data: Data,
-    *,
-    feedback: Annotated[
-        Path,
-        Option(help="Marks: entity, start, end, kind (false_alarm, missed, confirmed, ignore)."),
-    ],
-    mode: Annotated[str, Option(help="default, or paper for the published way.")] = "default",
-    set_: Annotated[
-        list[str] | None,
-        Option("--set", metavar="KEY=VALUE", help="A setting of tuning; may be repeated."),
-    ] = None,
-    timestamp: Timestamp = "timestamp",
-    entity: Entity = "entity",
-    label: Label = "label",
-    kpis: Kpis = "",
-    interval_s: Interval = None,
-    json_target: JsonTarget = None,
-) -> None:
-    """Learn from an operator's marks: a new version, kept beside the old one.
+def _tell_tuning(console: Console, report: TuningReport, n_marks: int, source: str) -> None:
+    """Print what was learned from and which layers were kept.
 
-    DATA holds the history that the model was trained on and the rows that the marks speak of.
+    Raises
+    ------
+    InputError
+        If there was nothing to learn from.
     """
-    from faultsight.cli._settings import configured
-    from faultsight.core.feedback import read_marks
-    from faultsight.core.tables import read_table
-    from faultsight.detect import TuningConfig
-    from faultsight.detect.anotuner.model_versions import ModelVersions
+    from faultsight.bench.engine import print_rows
 
-    if mode not in ("default", "paper"):
-        raise SettingError(f"mode is default or paper, not {mode!r}")
-
-    class Tuning:
-        """Carries the settings, as `configured` expects of a member."""
-
-        def __init__(self, config: TuningConfig | None = None) -> None:
-            paper = TuningConfig.paper() if mode == "paper" else TuningConfig()
-            self.config = config or paper
-
-    console = _console(json_target)
-    config = configured(Tuning, set_ or []).config
-    versions = ModelVersions(model)
-    before = versions.load()
-    told = read_marks(read_table(feedback, names=("entity", "kpis")), source=str(feedback))
-    frames = _read(data, timestamp, entity, label, kpis, interval_s)
-    _tell_dropped(console, frames)
-    after, report = before.tune(frames, told, config, progress=lambda line: _say(console, line))
     for reason, count in sorted(report.dropped.items()):
-        _say(console, f"put aside: {count} marks, {reason.replace('_', ' ')}")
-    version = versions.add(after, {"step": "tune", "marks": len(told), "tuning": report.to_dict()})
-    _say(console, f"version {version} is in use; faultsight detect revert {model} goes back")
-    if json_target:
-        write_json(json.dumps({"version": version, **report.to_dict()}, indent=1), json_target)
-
-
-@app.command(cls=JsonCommand)
-def evaluate(
-    model: Model,
-    data: Data,
-    *,
-    since: Annotated[
-        str, Option(metavar="TIME", help="Judge rows from here on; earlier ones are history.")
-    ] = "",
-    version: Annotated[
-        list[int] | None, Option(help="Versions to compare; default: the first and the current.")
-    ] = None,
-    report: Annotated[
-        Path | None, Option(metavar="FILE.html", help="Write a self-contained HTML page.")
-    ] = None,
-    timestamp: Timestamp = "timestamp",
-    entity: Entity = "entity",
-    label: Label = "label",
-    kpis: Kpis = "",
-    interval_s: Interval = None,
-    json_target: JsonTarget = None,
-) -> None:
-    """Compare versions of a model on labelled KPIs, with a random score beside them."""
-    from faultsight.bench.engine import print_rows
-    from faultsight.detect.anotuner.model_versions import ModelVersions
-    from faultsight.detect.evaluation import evaluate_versions
-
-    console = _console(json_target)
-    versions = ModelVersions(model)
-    frames = _read(data, timestamp, entity, label, kpis, interval_s)
-    if all(frame.labels is None for frame in frames):
-        raise InputError("there is no column of labels to judge by", column=label)
-    chosen = version or sorted({versions.versions[0], versions.current})
-    models = {f"version {number}": versions.load(number) for number in chosen}
-    found = evaluate_versions(models, frames, since_s=_moment(since))
+        _say(console, f"put aside: {_count(count, 'mark')}, {_WHY_NOT[reason]}")
+    if not report.n_marks:
+        raise InputError(
+            f"nothing can be learned from {_count(n_marks, 'mark')}: none says false_alarm, missed "
+            "or confirmed of rows of the data",
+            source=source,
+        )  # fmt: skip
+    said = ", ".join(f"{n:,} {kind}" for kind, n in sorted(report.n_marks.items()))
+    _say(console, f"learned from {_count(sum(report.n_marks.values()), 'mark')}: {said}")
     if not console.quiet:
-        print_rows(found.rows, console)
-    if report is not None:
-        from faultsight.detect.report import write_report
-
-        write_report(report, found)
-        _say(console, f"report in {report}")
-    if json_target:
-        write_json(json.dumps({"rows": list(found.rows)}, indent=1), json_target)
-
-
-@app.command(cls=JsonCommand)
-def versions(model: Model, *, json_target: JsonTarget = None) -> None:
-    """List the versions of a model and what made them."""
-    from faultsight.bench.engine import print_rows
-    from faultsight.detect.anotuner.model_versions import ModelVersions
-
-    console = _console(json_target)
-    found = ModelVersions(model)
-    current = found.current
-    rows: list[dict[str, Any]] = []
-    for number in found.versions:
-        card = found.card(number)
-        kept = [
-            layer["step"]
-            for layer in card["card"].get("tuning", {}).get("layers", ())
-            if layer["kept"]
+        layers: list[dict[str, Any]] = [
+            {"layer": v.step, "kept": "yes" if v.kept else "no", "why": v.reason}
+            for v in report.verdicts
         ]
-        rows.append({
-            "version": number, "in use": "yes" if number == current else "",
-            "step": str(card["card"].get("step", "")), "parent": card["card"].get("parent"),
-            "marks": card["card"].get("marks"), "layers kept": ", ".join(kept),
-            "entities": len(card["entities"]), "kpis": len(card["kpis"]),
-        })  # fmt: skip
-    print_rows(rows, console)
-    if json_target:
-        write_json(json.dumps(rows, indent=1), json_target)
+        print_rows(layers, console)
 
 
-@app.command(cls=JsonCommand)
-def revert(
-    model: Model,
-    *,
-    to: Annotated[
-        int | None, Option(help="The version to go back to; default: the current one's parent.")
-    ] = None,
-    json_target: JsonTarget = None,
-) -> None:
-    """Put an earlier version of a model back in use."""
-    from faultsight.detect.anotuner.model_versions import ModelVersions
-
-    number = ModelVersions(model).revert(to)
-    _say(_console(json_target), f"version {number} is in use")
-    if json_target:
-        write_json(json.dumps({"version": number}), json_target)
+_WHY_NOT = {
+    "unknown_entity": "of entities that the data does not hold",
+    "outside_data": "outside the time of the data",
+    "contradicted": "contradicted by others",
+}
 
 
-def _moment(text: str) -> int | None:
-    import polars as pl
-
-    from faultsight.core.kpi_frame import epoch_seconds
-
-    return int(epoch_seconds(pl.Series("--since", [text]))[0]) if text else None
-
-
-def _print_alarms(console: Console, alarms: Sequence[Alarm]) -> None:
-    from faultsight.bench.engine import print_rows
-
-    worst = sorted(alarms, key=lambda a: (-a.peak, a.entity, a.window))[:_ALARMS_SHOWN]
-    if not worst or console.quiet:
-        return
-    print_rows(
-        [
-            {
-                "entity": alarm.entity,
-                "from (UTC)": _time(alarm.window.start_s),
-                "to": _time(alarm.window.end_s),
-                "times level": round(alarm.peak, 2),
-                "KPIs": ", ".join(f"{kpi} {share:.0%}" for kpi, share in alarm.shares),
-            }
-            for alarm in worst
-        ],
-        console,
+def _end_of(marks: Sequence[Mark], frames: Sequence[KpiFrame]) -> int | None:
+    """Return where the last row lies that any mark speaks of: its end in seconds since 1970."""
+    windows = {frame.entity: frame.window for frame in frames}
+    return max(
+        (
+            min(mark.window.end_s, windows[mark.entity].end_s)
+            for mark in marks
+            if mark.entity in windows and mark.window.overlaps(windows[mark.entity])
+        ),
+        default=None,
     )
-    if len(alarms) > len(worst):
-        _say(console, f"and {len(alarms) - len(worst)} lesser ones")
+
+
+def _judged_since(
+    console: Console,
+    asked_s: int | None,
+    versions: ModelVersions,
+    models: dict[str, AnoTuner],
+    chosen: Sequence[int],
+) -> tuple[int, list[str]]:
+    """Return from when on to judge, and what to be wary of: rows that a version was told of."""
+    trained_s = max(detector.trained.end_s for detector in models.values())
+    marked = {number: versions.marked_until(number) for number in chosen}
+    known = {number: end_s for number, end_s in marked.items() if end_s is not None}
+    marked_s = max(known.values(), default=trained_s)
+    if asked_s is None:
+        why = "where the marks that tuned it end" if marked_s > trained_s else "after training"
+        since_s = max(trained_s, marked_s)
+        _say(console, f"judging rows from {moment_text(since_s)} UTC on, {why}")
+        return since_s, []
+    warnings = [
+        f"version {number} learned from marks of rows up to {moment_text(end_s)} UTC, and is "
+        "judged on some of them"
+        for number, end_s in known.items()
+        if asked_s < end_s
+    ]
+    if asked_s < trained_s:
+        warnings.insert(0, f"rows up to {moment_text(trained_s)} UTC were trained on")
+    for warning in warnings:
+        _say(console, f"warning: {warning}")
+    return asked_s, warnings
+
+
+def _by_metric(found: Evaluation) -> list[dict[str, Any]]:
+    """Return the table with a row for each metric: models are few, metrics are many."""
+    counted = ("model", "entities", "rows", "anomalous_rows")
+    return [
+        {"metric": key.replace("_", " "), **{str(row["model"]): row[key] for row in found.rows}}
+        for key in found.rows[0]
+        if key not in counted
+    ]
 
 
 def _write_scores(path: Path, scores: Sequence[Score], detector: AnoTuner) -> None:
@@ -441,9 +582,5 @@ def _write_scores(path: Path, scores: Sequence[Score], detector: AnoTuner) -> No
             })
         )  # fmt: skip
     table = pl.concat(parts)
-    if path.suffix.lower() == ".csv":
-        write_atomic(path, table.write_csv())
-    elif path.suffix.lower() == ".parquet":
-        write_atomic(path, parquet_bytes(table))
-    else:
-        raise SettingError(f"scores are written as .csv or .parquet, not {path.suffix!r}")
+    is_csv = path.suffix.lower() == ".csv"
+    write_atomic(path, table.write_csv() if is_csv else parquet_bytes(table))

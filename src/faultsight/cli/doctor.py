@@ -14,7 +14,7 @@ from faultsight.cli._json_option import STDOUT, JsonTarget, write_json
 __all__ = ["doctor"]
 
 _NEEDED = ("numpy", "scipy", "polars", "narwhals", "numba", "pyyaml", "rich", "typer")
-_EXTRAS = {"forecast": ("statsmodels",)}
+_EXTRAS = {"detect": ("torch", "safetensors"), "forecast": ("statsmodels",)}
 
 
 def doctor(json_target: JsonTarget = None) -> None:
@@ -22,11 +22,12 @@ def doctor(json_target: JsonTarget = None) -> None:
     from rich.console import Console
     from typer import Exit
 
-    from faultsight.localize.data import DATASETS, data_folder
+    from faultsight.cli.data import every_dataset
+    from faultsight.core.datasets import data_folder
 
     needed = {name: _version(name) for name in _NEEDED}
     extras = {extra: {name: _version(name) for name in names} for extra, names in _EXTRAS.items()}
-    sets = [DATASETS.load(name)() for name in DATASETS.names()]
+    sets = every_dataset()
     document = {
         "faultsight": __version__,
         "python": platform.python_version(),
@@ -35,7 +36,7 @@ def doctor(json_target: JsonTarget = None) -> None:
         "packages": needed,
         "extras": extras,
         "data_folder": str(data_folder()),
-        "datasets": {s.name: s.is_present for s in sets},
+        "datasets": {s.name: s.is_present for _, s in sets},
     }
     console = Console(quiet=json_target == STDOUT, highlight=False)
 
@@ -49,11 +50,14 @@ def doctor(json_target: JsonTarget = None) -> None:
         line(name, found or "MISSING")
     for extra, names in extras.items():
         for name, found in names.items():
-            line(name, found or f"not installed: pip install 'faultsight[{extra}]'")
+            line(name, found or f"not installed; pip install 'faultsight[{extra}]'")
     line("data folder", str(data_folder()))
-    line("datasets", ", ".join(s.name for s in sets if s.is_present))
-    absent = ", ".join(s.name for s in sets if not s.is_present)
-    line("not here", absent or "none; `faultsight data fetch SET` says how to get one")
+    for pillar in dict.fromkeys(pillar for pillar, _ in sets):
+        here = [s.name for where, s in sets if where == pillar and s.is_present]
+        absent = [s.name for where, s in sets if where == pillar and not s.is_present]
+        line(f"{pillar} sets", ", ".join(here) or "none")
+        line("  not here", ", ".join(absent) or "none")
+    line("", "`faultsight data fetch SET` says how to get one")
     if json_target:
         write_json(json.dumps(document, indent=1), json_target)
     if not all(needed.values()):

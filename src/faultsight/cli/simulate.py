@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from faultsight.cli._json_option import STDOUT, JsonTarget, write_json
+from faultsight.core.errors import SettingError
 
 if TYPE_CHECKING:
     from faultsight.sim.case import SimulatedCase
@@ -28,36 +29,46 @@ class Recipe(StrEnum):
 
 
 def simulate(
-    recipe: Annotated[Recipe, Argument(help="The recipe of the cubes.")],
+    recipe: Annotated[Recipe, Argument(help="What to simulate.")],
     *,
     out: Annotated[Path, Option(help="Folder to write to.")],
     seed: Annotated[int, Option(min=0, help="Same seed, same bytes.")] = 0,
-    cases: Annotated[int, Option(min=1, help="How many cases; not for stations.")] = 10,
-    stations: Annotated[int, Option(min=1, help="How many base stations.")] = 200,
-    days: Annotated[int, Option(min=1, help="Days of history, and as many of test.")] = 7,
+    cases: Annotated[
+        int | None, Option(min=1, help="cdn, squeeze, riskloc: how many cases; default: 10.")
+    ] = None,
     noise: Annotated[
-        float, Option(min=0.0, help="Relative noise on the forecast; squeeze only.")
-    ] = 0.0,
+        float | None,
+        Option(min=0.0, help="squeeze: relative noise on the forecast; default: 0."),
+    ] = None,
+    stations: Annotated[int | None, Option(min=1, help="stations: how many; default: 200.")] = None,
+    days: Annotated[
+        int | None,
+        Option(min=1, help="stations: days of history, and as many of test; default: 7."),
+    ] = None,
     json_target: JsonTarget = None,
 ) -> None:
     """Write simulated cases in the format of the public datasets, or base stations.
 
-    cdn, squeeze, riskloc: one CSV a case with attribute columns, real and predict, and
-    injection_info.csv with the roots: `faultsight localize` takes the folder. stations: hourly
-    KPIs in train.parquet and test.parquet, what happened in faults.csv: `faultsight detect` takes
-    the files.
+    cdn, squeeze, riskloc: one CSV a case with attribute columns, real and
+    predict, and injection_info.csv with the roots. `faultsight localize`
+    takes the folder.
+
+    stations: hourly KPIs in train.parquet and test.parquet, what happened
+    in faults.csv. `faultsight detect` takes the two tables.
     """
     import polars as pl
     from rich.console import Console
 
     from faultsight.core.files import write_atomic
 
+    _refuse_others(recipe, cases=cases, noise=noise, stations=stations, days=days)
     if recipe is Recipe.STATIONS:
-        _write_stations(out, seed, stations, days, json_target)
+        _write_stations(out, seed, stations or 200, days or 7, json_target)
         return
+    cases = cases or 10
     labels = []
     for index in range(cases):
-        case = _case(recipe, index, seed, noise)
+        case = _case(recipe, index, seed, noise or 0.0)
         name = f"{index:06d}"
         write_atomic(out / f"{name}.csv", case.table.write_csv())
         labels.append({"timestamp": name, "set": ";".join(sorted(map(str, case.truth)))})
@@ -70,14 +81,34 @@ def simulate(
         write_json(json.dumps(document, indent=1, ensure_ascii=False), json_target)
 
 
+_CUBES = (Recipe.CDN, Recipe.SQUEEZE, Recipe.RISKLOC)
+_RECIPES_OF = {
+    "cases": _CUBES,
+    "noise": (Recipe.SQUEEZE,),
+    "stations": (Recipe.STATIONS,),
+    "days": (Recipe.STATIONS,),
+}
+
+
+def _refuse_others(recipe: Recipe, **options: float | None) -> None:
+    """Refuse an option that the recipe would pass over.
+
+    Raises
+    ------
+    SettingError
+        If one is given; names the recipes that it is for.
+    """
+    for name, value in options.items():
+        recipes = _RECIPES_OF[name]
+        if value is not None and recipe not in recipes:
+            raise SettingError(f"--{name} is for {', '.join(recipes)}; {recipe} takes none")
+
+
 def _case(recipe: Recipe, index: int, seed: int, noise: float) -> SimulatedCase:
-    from faultsight.core.errors import SettingError
     from faultsight.sim.cdn_cube import cdn_case
     from faultsight.sim.riskloc_cube import RISKLOC_S, riskloc_case
     from faultsight.sim.squeeze_cube import squeeze_case
 
-    if noise and recipe is not Recipe.SQUEEZE:
-        raise SettingError("--noise is for the squeeze recipe; the others draw theirs")
     if recipe is Recipe.CDN:
         return cdn_case(index, seed=seed)
     if recipe is Recipe.SQUEEZE:
@@ -106,10 +137,13 @@ def _write_stations(
     first = fleet.test[0].times_s[0]
     since = datetime.fromtimestamp(int(first), UTC).strftime("%Y-%m-%dT%H:%M")
     wrong = int(faults["is_anomaly"].sum())
-    console.print(f"{n_stations} stations in {out}: train.parquet, and from {since} UTC on "
-                  f"test.parquet with labels", markup=False, soft_wrap=True)  # fmt: skip
-    console.print(f"{wrong} faults and {faults.height - wrong} changes that are normal in "
-                  "faults.csv", markup=False, soft_wrap=True)  # fmt: skip
+    for line in (
+        f"{n_stations} stations in {out}: train.parquet, and from {since} UTC on test.parquet "
+        "with labels",
+        f"{wrong} faults and {faults.height - wrong} changes that are normal in faults.csv",
+        f"next: faultsight detect fit {out / 'train.parquet'} --model MODEL",
+    ):
+        console.print(line, markup=False, soft_wrap=True)
     if json_target:
         told = {"recipe": "stations", "seed": seed, "out": str(out), "test_since": since,
                 "faults": wrong}  # fmt: skip

@@ -100,6 +100,8 @@ class StationsConfig:
     chronic_share : float
         Share of stations with a fault of their own that recurs, in both parts, on the same KPIs
         and about as badly each time.
+    least_severity : float
+        Of faults, from 0 (hardly visible) to 1; operators do not label what they cannot see.
     event_rate : float
         Special events, normal however rare, for each region and day of the test part.
     upgraded_share, moved_share : float
@@ -114,6 +116,7 @@ class StationsConfig:
     anomaly_rate: float = 0.05
     train_rate: float = 0.02
     chronic_share: float = 0.4
+    least_severity: float = 0.35
     event_rate: float = 0.25
     upgraded_share: float = 0.25
     moved_share: float = 0.06
@@ -123,7 +126,9 @@ class StationsConfig:
             raise SettingError("n_stations must be at least 1")
         if self.interval_s < 1 or min(self.train_s, self.test_s) < self.interval_s:
             raise SettingError("each part must hold at least one interval")
-        shares = (self.chronic_share, self.upgraded_share, self.moved_share)
+        shares = (
+            self.chronic_share, self.least_severity, self.upgraded_share, self.moved_share,
+        )  # fmt: skip
         if not all(0 <= share <= 1 for share in shares) or not self.event_rate >= 0:
             raise SettingError("shares lie between 0 and 1, and event_rate is at least 0")
         if not 0 <= self.anomaly_rate < 0.5 or not 0 <= self.train_rate < 0.5:
@@ -321,7 +326,7 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
     chronic = stream.random(config.n_stations) < config.chronic_share
     own_kind = stream.choice(KINDS, config.n_stations)
     own_kpis = [_kpis(str(kind), stream) for kind in own_kind]
-    own_severity = stream.beta(1.2, 1.0, config.n_stations)
+    own_severity = _severity(config, stream, config.n_stations)
     # A chronic station has more than its share, of its own kind.
     often = min(2.5, 1 / config.chronic_share) if config.chronic_share else 1.0
     elsewhere = (1 - often * config.chronic_share) / max(1 - config.chronic_share, 1e-9)
@@ -339,12 +344,12 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
                 recurs = chronic[station] and stream.random() < 0.8
                 kind = str(own_kind[station] if recurs else stream.choice(KINDS))
                 kpis = own_kpis[station] if recurs else _kpis(kind, stream)
-                severity = float(stream.beta(1.2, 1.0))
+                severity = float(_severity(config, stream, 1)[0])
                 if recurs:  # the same part fails, about as badly as the last time
-                    severity = float(np.clip(own_severity[station] + 0.1 * (severity - 0.5), 0, 1))
+                    severity = float(0.9 * own_severity[station] + 0.1 * severity)
                 hours = float(np.clip(stream.lognormal(*_DURATIONS[kind]), 1, 36))
                 length = max(round(hours * rows_an_hour), 1)
-                start = int(stream.integers(first, max(last - length, first) + 1))
+                start = _start(first, max(last - length, first), config, stream)
                 episodes.append(_Episode(
                     station, kind, slice(start, min(start + length, last)),
                     severity, kpis, True,
@@ -352,6 +357,24 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
     return episodes
 
 
+def _severity(
+    config: StationsConfig, stream: np.random.Generator, n: int
+) -> NDArray[np.float64]:
+    """Draw how bad faults are, between the least that operators would label and 1."""
+    least = config.least_severity
+    return np.asarray(least + (1 - least) * stream.beta(1.2, 1.0, n))
+
+
+def _start(first: int, last: int, config: StationsConfig, stream: np.random.Generator) -> int:
+    """Draw when a fault starts: seldom at night, when too few people call to notice it."""
+    while True:
+        start = int(stream.integers(first, last + 1))
+        hour = (config.start_s + start * config.interval_s) % _DAY_S // _HOUR_S
+        if hour >= _DAWN_H or stream.random() < _NIGHT_SHARE:
+            return start
+
+
+_DAWN_H, _NIGHT_SHARE = 7, 0.2
 _DURATIONS = {
     "single_kpi": (0.9, 0.5), "broken_relation": (1.1, 0.6), "sleeping_cell": (1.2, 0.7),
     "congestion": (0.9, 0.5), "interference": (1.3, 0.7), "drift": (2.6, 0.4),

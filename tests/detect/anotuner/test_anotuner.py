@@ -75,7 +75,9 @@ def test_same_seed_and_data_give_the_same_bytes_for_any_number_of_workers(
 def test_another_seed_gives_another_model() -> None:
     frames = fleet()
     other = AnoTunerConfig(epochs=2, window=12, n_hidden=16, n_filters=8, n_latent=4, seed=1)
-    assert totals(AnoTuner(QUICK).fit(frames), frames) != totals(AnoTuner(other).fit(frames), frames)
+    assert totals(AnoTuner(QUICK).fit(frames), frames) != totals(
+        AnoTuner(other).fit(frames), frames
+    )
 
 
 @BOTH
@@ -267,7 +269,12 @@ def test_the_guard_reports_every_layer() -> None:
     frames, marks = marked_fleet()
     detector = AnoTuner(QUICK).fit(cut(frames, 150))
     _, report = detector.tune(frames, marks, TuningConfig(epochs=2))
-    assert [v.step for v in report.verdicts] == ["rebaselining", "fine-tuning", "residual head", "recalibration"]
+    assert [v.step for v in report.verdicts] == [
+        "history correction",
+        "fine-tuning",
+        "residual head",
+        "recalibration",
+    ]
     for verdict in report.verdicts:
         assert verdict.before is not None
         assert verdict.after is not None

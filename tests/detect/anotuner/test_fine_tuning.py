@@ -43,9 +43,9 @@ def test_the_bound_is_error_over_twice_the_variance_plus_divergence() -> None:
     one = examples([False])
     found = network(one.windows.rows, one.windows.conditions)
     error = (found.values - one.windows.rows).square().sum()
-    divergence = 0.5 * (
-        found.mean.square() + found.log_variance.exp() - 1 - found.log_variance
-    ).sum()
+    divergence = (
+        0.5 * (found.mean.square() + found.log_variance.exp() - 1 - found.log_variance).sum()
+    )
     told = reconstruction_loss(one.windows, found, variance=0.02, beta=0.5).item()
     assert told == pytest.approx(((error / 0.04 + 0.5 * divergence) / 12).item(), rel=1e-5)
 

@@ -1,4 +1,4 @@
-"""Levels set anew: false alarms raise them, other marks do not."""
+"""Levels set anew: false alarms raise them, missed anomalies may lower them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.detect.alarms import raise_alarms
 from faultsight.detect.contract import Score
+from faultsight.detect.thresholds import THRESHOLDS
 from faultsight.detect.thresholds.alarm_budget import AlarmBudget, AlarmBudgetConfig
 from faultsight.detect.thresholds.quantile import Quantile, QuantileConfig
 from faultsight.detect.tuning.marked_rows import MarkedRows, rows_of_marks
@@ -80,3 +81,18 @@ def test_each_copy_of_a_false_alarm_is_one_alarm_of_the_budget() -> None:
 def test_a_weight_below_zero_is_refused() -> None:
     with pytest.raises(SettingError, match="weight must be at least 0, not -1"):
         recalibrate(RULE, scores(), HISTORY, marked(), weight=-1)
+
+
+def test_a_missed_anomaly_brings_the_level_down_but_not_into_history() -> None:
+    total = np.append(np.arange(200.0), [150.0, 197.5])
+    score = Score("a", 0, 60, (), total)
+    rule = THRESHOLDS.load("quantile")()
+
+    def level(row: int, least_quantile: float) -> float:
+        mark = Mark("a", TimeWindow(row * 60, row * 60 + 60), MarkKind.MISSED)
+        marked = rows_of_marks([score], [mark])
+        return recalibrate(rule, [score], {"a": 200}, marked, least_quantile=least_quantile)["a"]
+
+    assert level(201, 0.9) == pytest.approx(0.98 * 197.5)
+    assert level(200, 0.9) == pytest.approx(np.quantile(np.arange(200.0), 0.9))
+    assert level(201, 1.0) == pytest.approx(np.quantile(np.arange(200.0), 0.995))

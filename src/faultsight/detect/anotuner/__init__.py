@@ -8,7 +8,7 @@ alarms and missed anomalies then tune it, layer by layer; see `TuningConfig`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from faultsight.core.feedback import Mark
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.alarms import Alarm, raise_alarms
 from faultsight.detect.anotuner._network import Network, NetworkShape
-from faultsight.detect.anotuner._residuals import squared_errors
+from faultsight.detect.anotuner._residuals import deviations
 from faultsight.detect.anotuner._rows import RowBank
 from faultsight.detect.anotuner._training import Training, train
 from faultsight.detect.anotuner._tuning import TuningConfig, TuningReport, tune
@@ -59,10 +59,15 @@ class AnoTunerConfig:
         Rows of a training window, and of a scored one in the sliding form.
     n_filters, n_hidden, n_latent : int
         Sizes of the network.
-    epochs, batch, most_windows : int
-        Length of training; see `Training`.
-    learning_rate, clip, variance, beta : float
-        How it is trained; see `Training`.
+    epochs, batch : int
+        Passes over the windows of history; windows a step.
+    most_windows : int
+        Windows of one epoch: starts are thinned evenly to at most so many.
+    learning_rate, clip : float
+        Of Adam; largest norm of a step's gradient.
+    variance, beta : float
+        Of the Gaussian likelihood, in scaled units squared; weight of the divergence from the
+        prior, where 1 is the evidence lower bound.
     memory : float
         Share of a residual's last average that is kept from row to row; 0 scores each row by
         itself.
@@ -149,6 +154,8 @@ class AnoTuner(Detector):
         Mean squared error on history, in scaled units.
     head : ResidualHead or None
         What marks taught about KPIs and entities; see `TuningConfig`.
+    aside : dict of str to array of bool
+        Rows of history that tuning has put aside; not saved.
     trained : TimeWindow
         From the first to the last row of history.
     losses : list of float
@@ -178,6 +185,7 @@ class AnoTuner(Detector):
         self.usual: dict[str, NDArray[np.float64]] = {}
         self.head: ResidualHead | None = None
         self.losses: list[float] = []
+        self.aside: dict[str, NDArray[np.bool_]] = {}
         self.lineage: list[dict[str, Any]] = []
 
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
@@ -203,13 +211,19 @@ class AnoTuner(Detector):
             max(frame.window.end_s for frame in frames),
         )
         self.head = None
+        self.aside = {}
         self.lineage = []
         self._learn_usual(frames)
 
-    def _learn_usual(self, frames: Sequence[KpiFrame]) -> None:
-        """Learn each entity's usual errors and deployed level from its history."""
+    def _learn_usual(
+        self, frames: Sequence[KpiFrame], weights: Mapping[str, NDArray[np.float64]] | None = None
+    ) -> None:
+        """Learn each entity's usual errors from its rows, weighted if told, and its level."""
         errors = dict(self._errors(frames))
-        means = {entity: _column_means(error) for entity, error in errors.items()}
+        means = {
+            entity: _column_means(error, None if weights is None else weights[entity])
+            for entity, error in errors.items()
+        }
         fleet = _column_means(np.stack(list(means.values())))
         fleet = np.where(np.isfinite(fleet), fleet, 1.0)
         self.usual = {
@@ -234,11 +248,16 @@ class AnoTuner(Detector):
         return score if self.head is None else self.head.apply(score)
 
     def _errors(self, frames: Sequence[KpiFrame]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Yield each entity's squared errors in scaled units, a shard of the fleet at a time."""
+        """Yield each entity's squared errors in scaled units."""
+        for entity, deviation in self._deviations(frames):
+            yield entity, np.square(deviation)
+
+    def _deviations(self, frames: Sequence[KpiFrame]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield what each entity's rows differ by in scaled units, a shard of the fleet at once."""
         for shard in _shards(frames, self.condition.n_channels):
             bank = self._bank([self.scaling.apply(frame) for frame in shard])
-            errors = squared_errors(self.network, bank, window=self.config.window)
-            yield from zip((frame.entity for frame in shard), errors, strict=True)
+            found = deviations(self.network, bank, window=self.config.window)
+            yield from zip((frame.entity for frame in shard), found, strict=True)
 
     def _bank(self, scaled: Sequence[KpiFrame]) -> RowBank:
         conditions = [self.condition.compute(frame) for frame in scaled]
@@ -312,12 +331,16 @@ class AnoTuner(Detector):
         return load_model(Path(folder))
 
 
-def _column_means(table: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the mean of each column's known values; NaN where none is known."""
-    known = np.isfinite(table)
-    sums = np.where(known, table, 0.0).sum(axis=0, dtype=np.float64)
+def _column_means(
+    table: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return the mean of each column's known values, rows weighted if told; NaN without any."""
+    known = np.isfinite(table).astype(np.float64)
+    if weights is not None:
+        known *= weights[:, None]
+    sums = (np.nan_to_num(table).astype(np.float64) * known).sum(axis=0)
     counts = known.sum(axis=0)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return np.where(counts > 0, sums / np.maximum(counts, 1e-12), np.nan)
 
 
 def _shards(frames: Sequence[KpiFrame], n_channels: int) -> Iterator[list[KpiFrame]]:

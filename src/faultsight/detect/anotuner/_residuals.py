@@ -1,4 +1,4 @@
-"""Squared errors of the last row, for every row: what scores are made of."""
+"""How far every row is from what the network makes of it: what scores are made of."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from faultsight.detect.anotuner._network import Network, StreamingNetwork
 from faultsight.detect.anotuner._rows import RowBank
 
-__all__ = ["squared_errors"]
+__all__ = ["deviations", "squared_errors"]
 
 # Batches have these sizes whatever the number of workers, so that sums round alike.
 _WINDOWS_A_BATCH = 2048
@@ -25,7 +25,14 @@ _ROWS_A_STRETCH = 512
 def squared_errors(
     network: Network, bank: RowBank, *, window: int, workers: int | None = None
 ) -> list[NDArray[np.float32]]:
-    """Return, for each entity, the squared error of every row and KPI; NaN where missing.
+    """Return, for each entity, the squared error of every row and KPI; see `deviations`."""
+    return [np.square(d) for d in deviations(network, bank, window=window, workers=workers)]
+
+
+def deviations(
+    network: Network, bank: RowBank, *, window: int, workers: int | None = None
+) -> list[NDArray[np.float32]]:
+    """Return, for each entity, every row and KPI less its reconstruction; NaN where missing.
 
     Parameters
     ----------
@@ -52,7 +59,7 @@ def _slid(network: Network, bank: RowBank, window: int, workers: int) -> list[ND
         with torch.inference_mode():
             windows = bank.windows(batch - (window - 1), window)
             found = network(windows.rows, windows.conditions).values[:, -1]
-            return _missing_as_nan(found - windows.rows[:, -1], windows.known[:, -1])
+            return _missing_as_nan(windows.rows[:, -1] - found, windows.known[:, -1])
 
     with ThreadPoolExecutor(workers) as pool:
         parts = list(pool.map(errors, torch.from_numpy(ends).split(_WINDOWS_A_BATCH)))
@@ -90,10 +97,10 @@ def _stretches(
         with torch.inference_mode():
             rows = bank.rows[place]
             found, state = network.advance(rows, bank.conditions[place], state)
-            yield _missing_as_nan(found - rows, bank.known[place])
+            yield _missing_as_nan(rows - found, bank.known[place])
 
 
 def _missing_as_nan(error: Tensor, known: Tensor) -> NDArray[np.float32]:
-    squared: NDArray[np.float32] = error.square().numpy()
-    squared[known.numpy() == 0] = np.nan
-    return squared
+    table: NDArray[np.float32] = error.numpy()
+    table[known.numpy() == 0] = np.nan
+    return table

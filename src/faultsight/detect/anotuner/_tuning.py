@@ -1,4 +1,4 @@
-"""Tuning in layers, cheapest last: the network, the residual head, the deployed level."""
+"""Tuning in layers: history corrected, the network, the residual head, the deployed level."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from faultsight.core.seed import random_stream
 from faultsight.detect.anotuner._rows import RowBank, Windows
 from faultsight.detect.anotuner.active_learning import ActiveLearning, Query, choose_history
 from faultsight.detect.anotuner.augmentation import Augmentation, augment, n_generated
+from faultsight.detect.anotuner.conditions import CONDITIONS
 from faultsight.detect.anotuner.fine_tuning import Examples, FineTuning, fine_tune
-from faultsight.detect.anotuner.rebaselining import rebaseline
 from faultsight.detect.contract import Progress
+from faultsight.detect.scaling import Scaling
 from faultsight.detect.thresholds import THRESHOLDS
 from faultsight.detect.tuning.guard import GuardVerdict, judge
+from faultsight.detect.tuning.history_like_anomalies import history_like_anomalies
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan, rows_of_marks
 from faultsight.detect.tuning.recalibration import recalibrate
 from faultsight.detect.tuning.residual_head import HeadConfig, fit_head
@@ -51,11 +53,13 @@ class TuningConfig:
         How history is sampled: everywhere alike, or by two-stage active learning.
     most_history : int
         Windows of history at most, where they are sampled uniformly.
-    rebaselining, head, recalibration : bool
-        Whether entities with false alarms get a new baseline, and whether the residual head and
-        the level learn.
+    correction, head, recalibration : bool
+        Whether history is corrected by what was marked, and whether the residual head and the
+        level learn.
     confirmed_weight : int
-        Each row of a false alarm counts so many times among the history of the level.
+        Each row of a false alarm counts so many times among history.
+    least_quantile : float
+        How far a missed anomaly may bring a level down; see `recalibrate`.
     guard : bool
         Keep a layer only if cross-validation on the marks and sampled history says it helps.
     seed : int
@@ -70,10 +74,11 @@ class TuningConfig:
     cap: float = 1.0
     history: Literal["uniform", "tsal"] = "uniform"
     most_history: int = 2_000
-    rebaselining: bool = True
+    correction: bool = True
     head: bool = True
     recalibration: bool = True
     confirmed_weight: int = 3
+    least_quantile: float = 0.98
     guard: bool = True
     seed: int = 0
 
@@ -92,7 +97,8 @@ class TuningConfig:
         """Return the paper's way: LAELBO, augmentation to one for one, active learning."""
         said: dict[str, Any] = {
             "fine_tuning": "laelbo", "augmentation": "decoder", "cap": float("inf"),
-            "history": "tsal", "rebaselining": False, "head": False, "recalibration": False, "guard": False,
+            "history": "tsal", "correction": False, "head": False, "recalibration": False,
+            "guard": False,
         }  # fmt: skip
         return cls(**(said | changes))
 
@@ -192,7 +198,7 @@ def _layers(
 ) -> tuple[tuple[str, Callable[..., tuple[AnoTuner, TuningReport]], bool], ...]:
     """Return title, step and whether it is wanted, in order: each builds on those before."""
     return (
-        ("rebaselining", _rebaselined, config.rebaselining),
+        ("history correction", _corrected, config.correction),
         ("fine-tuning", _fine_tuned, config.fine_tuning != "none"),
         ("residual head", _with_head, config.head),
         ("recalibration", _recalibrated, config.recalibration),
@@ -228,17 +234,80 @@ def _material(
     return _Material(frames, history_rows, sampled, place, ask)
 
 
-def _rebaselined(
+def _corrected(
     model: AnoTuner,
     material: _Material,
     marked: MarkedRows,
     config: TuningConfig,
     report: TuningReport,
 ) -> tuple[AnoTuner, TuningReport]:
-    """Give entities with false alarms a new baseline."""
+    """Learn anew what is usual: without history like anomalies, with rows of false alarms."""
     tuned = copy.copy(model)
-    tuned.scaling = rebaseline(model.scaling, material.frames, material.history_rows, marked)
-    return tuned, report
+    deviations = {
+        entity: (rows / np.sqrt(model.usual.get(entity, model.usual_elsewhere))).astype(np.float32)
+        for entity, rows in model._deviations(material.frames)
+    }
+    tuned.aside = history_like_anomalies(deviations, material.history_rows, marked)
+    if any(rows.any() for rows in tuned.aside.values()):
+        history = _history_of(tuned, material)
+        tuned.scaling = Scaling.fit(history)
+        tuned.condition = CONDITIONS.load(model.config.condition)().fit(
+            [tuned.scaling.apply(frame) for frame in history]
+        )
+    return _with_usual(tuned, material, marked, config), report
+
+
+def _history_of(model: AnoTuner, material: _Material) -> list[KpiFrame]:
+    """Return the history of every entity that has one; rows put aside are missing."""
+    history = []
+    for frame in material.frames:
+        n_rows = material.history_rows[frame.entity]
+        if not n_rows:
+            continue
+        values = frame.values[:n_rows].copy()
+        if frame.entity in model.aside:
+            values[model.aside[frame.entity]] = np.nan
+        history.append(KpiFrame(frame.entity, frame.kpis, frame.start_s, frame.interval_s, values))
+    return history
+
+
+def _with_usual(
+    model: AnoTuner, material: _Material, marked: MarkedRows, config: TuningConfig
+) -> AnoTuner:
+    """Return the model with usual errors, then levels, of history as operators see it."""
+    weights = {}
+    for frame in material.frames:
+        n_rows = material.history_rows[frame.entity]
+        weights[frame.entity] = weight = np.zeros(len(frame))
+        weight[:n_rows] = 1.0
+        if frame.entity in model.aside:
+            weight[:n_rows][model.aside[frame.entity]] = 0.0
+    if config.correction:
+        for span in marked.spans:
+            if not span.is_anomaly:
+                weights[span.mark.entity][span.rows] = config.confirmed_weight
+    usual, levels = model.usual, model.levels
+    model._learn_usual(material.frames, weights)
+    model.usual = usual | {e: u for e, u in model.usual.items() if weights[e].any()}
+    model.levels = levels
+    return _with_levels(model, material, marked.only(()), config)
+
+
+def _with_levels(
+    model: AnoTuner, material: _Material, marked: MarkedRows, config: TuningConfig
+) -> AnoTuner:
+    """Return the model with levels of history and of what was marked.
+
+    Rows put aside count here: they are few, and without them too many levels would come down.
+    """
+    scores = model.score(material.frames)
+    known = [score for score in scores if material.history_rows[score.entity]]
+    threshold = THRESHOLDS.load(model.config.threshold)()
+    model.levels = model.levels | recalibrate(
+        threshold, known, material.history_rows, marked,
+        weight=config.confirmed_weight, least_quantile=config.least_quantile,
+    )  # fmt: skip
+    return model
 
 
 def _fine_tuned(
@@ -277,17 +346,9 @@ def _fine_tuned(
             seed=config.seed,
         ),
     )
-    tuned._learn_usual(_history_of(material))
+    tuned = _with_usual(tuned, material, marked, config)
     n_history = 0 if history is None else len(history)
     return tuned, replace(report, n_generated=n_new, n_history=n_history, n_asked=n_asked)
-
-
-def _history_of(material: _Material) -> list[KpiFrame]:
-    return [
-        frame[: material.history_rows[frame.entity]]
-        for frame in material.frames
-        if material.history_rows[frame.entity]
-    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,7 +401,12 @@ def _history(
 ) -> tuple[Examples | None, int]:
     """Return windows of history with labels, and how many the operator was asked about."""
     model, material = collect.model, collect.material
-    pairs = [(entity, row) for entity, rows in material.sampled.items() for row in rows.tolist()]
+    pairs = [
+        (entity, row)
+        for entity, rows in material.sampled.items()
+        for row in rows.tolist()
+        if entity not in model.aside or not model.aside[entity][row]
+    ]
     if not pairs:
         return None, 0
     entities = [entity for entity, _ in pairs]
@@ -391,7 +457,7 @@ def _with_head(
         config=HeadConfig(memory=0.0, seed=config.seed), largest=model.config.largest,
     )  # fmt: skip
     # Weighted residuals have another scale; the deployed rule is applied to it anew.
-    return _recalibrated(tuned, material, marked.only(()), config, report)
+    return _with_levels(tuned, material, marked.only(()), config), report
 
 
 def _recalibrated(
@@ -401,12 +467,5 @@ def _recalibrated(
     config: TuningConfig,
     report: TuningReport,
 ) -> tuple[AnoTuner, TuningReport]:
-    """Count rows of false alarms among the history that levels are set on."""
-    tuned = copy.copy(model)
-    scores = tuned.score(material.frames)
-    known = [score for score in scores if material.history_rows[score.entity]]
-    threshold = THRESHOLDS.load(model.config.threshold)()
-    tuned.levels = model.levels | recalibrate(
-        threshold, known, material.history_rows, marked, weight=config.confirmed_weight
-    )
-    return tuned, report
+    """Count rows of false alarms among history; come down to what was missed."""
+    return _with_levels(copy.copy(model), material, marked, config), report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,9 @@ class ModelVersions:
     @property
     def versions(self) -> list[int]:
         """Numbers of the complete versions, in order."""
-        found = [int(p.parent.name) for p in self.root.glob("[0-9]*/model.json")]
-        return sorted(found)
+        found = [p.parent.name for p in self.root.glob("*/model.json")]
+        # Other folders beside them, such as a copy called 0002-old, are none of ours.
+        return sorted(int(n) for n in found if n.isdecimal() and n == _folder_name(int(n)))
 
     @property
     def current(self) -> int:
@@ -61,18 +63,50 @@ class ModelVersions:
         return number
 
     def card(self, version: int | None = None) -> dict[str, Any]:
-        """Return what a version says of itself; the current one if none is named."""
+        """Return what a version says of itself; the current one if none is named.
+
+        Raises
+        ------
+        InputError
+            If there is no such version.
+        """
         return read_card(self._folder(version))
 
     def load(self, version: int | None = None) -> AnoTuner:
-        """Return a version's model; the current one if none is named."""
+        """Return a version's model; the current one if none is named.
+
+        Raises
+        ------
+        InputError
+            If there is no such version.
+        """
         return load_model(self._folder(version))
+
+    def marked_until(self, version: int | None = None) -> int | None:
+        """Return the end of the latest row that marks told a version of.
+
+        In seconds since 1970 UTC, or None for a version that no mark has tuned. Judged on
+        earlier rows, a version would be judged on what it was told.
+
+        Raises
+        ------
+        InputError
+            If there is no such version, or its card names no time.
+        """
+        told = self.card(version)["card"].get("marked_until")
+        if told is None:
+            return None
+        try:
+            return int(datetime.fromisoformat(told).timestamp())
+        except (TypeError, ValueError) as error:
+            source = str(self._folder(version))
+            raise InputError(f"marked_until is {told!r}, not a time", source=source) from error
 
     def add(self, model: AnoTuner, card: Mapping[str, Any]) -> int:
         """Write a new version, put it in use, and return its number."""
         number = max(self.versions, default=0) + 1
         parent = self.current if self.versions else None
-        save_model(model, self.root / f"{number:04d}", {**card, "parent": parent})
+        save_model(model, self.root / _folder_name(number), {**card, "parent": parent})
         self._use(number)
         return number
 
@@ -88,14 +122,21 @@ class ModelVersions:
             version = self.card()["card"].get("parent")
             if version is None:
                 raise InputError("the current version is the first", source=str(self.root))
-        if version not in self.versions:
-            known = ", ".join(map(str, self.versions))
-            raise InputError(f"no version {version}; there are {known}", source=str(self.root))
+        self._folder(version)
         self._use(version)
         return version
 
     def _folder(self, version: int | None) -> Path:
-        return self.root / f"{self.current if version is None else version:04d}"
+        if version is None:
+            version = self.current
+        elif version not in self.versions:
+            known = ", ".join(map(str, self.versions)) or "none"
+            raise InputError(f"no version {version}; there are {known}", source=str(self.root))
+        return self.root / _folder_name(version)
 
     def _use(self, version: int) -> None:
-        write_atomic(self.root / _CURRENT, f"{version:04d}\n")
+        write_atomic(self.root / _CURRENT, f"{_folder_name(version)}\n")
+
+
+def _folder_name(version: int) -> str:
+    return f"{version:04d}"

@@ -1,4 +1,4 @@
-"""Levels set anew with what operators confirmed to be normal."""
+"""Levels set anew with what operators said was normal, and what they missed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from faultsight.core.errors import SettingError
+from faultsight.core.feedback import MarkKind
 from faultsight.detect.contract import Score
 from faultsight.detect.thresholds import Threshold
 from faultsight.detect.tuning.marked_rows import MarkedRows
 
 __all__ = ["recalibrate"]
+
+_JUST_BELOW = 0.98
 
 
 def recalibrate(
@@ -22,6 +25,7 @@ def recalibrate(
     marked: MarkedRows,
     *,
     weight: int = 3,
+    least_quantile: float = 1.0,
 ) -> dict[str, float]:
     """Return each entity's level from its history and from rows that were false alarms.
 
@@ -35,14 +39,18 @@ def recalibrate(
         How many of an entity's first rows are the history that the rule was set on.
     marked : MarkedRows
         Rows of false alarms count `weight` times among the history: they are few, recent and
-        looked at by a person. Other marks change no level here.
+        looked at by a person. Where an anomaly was missed, the level comes down to just below
+        its highest score, unless that is under `least_quantile`.
     weight : int
         At least 0; 0 is the rule on history alone.
+    least_quantile : float
+        Share of history, with its false alarms, that stays below a lowered level; 1 never lowers
+        a level.
 
     Raises
     ------
     SettingError
-        If the weight is below 0.
+        If the weight is below 0 or the share is not between 0 and 1.
 
     Examples
     --------
@@ -58,6 +66,8 @@ def recalibrate(
     """
     if weight < 0:
         raise SettingError(f"weight must be at least 0, not {weight}")
+    if not 0 <= least_quantile <= 1:
+        raise SettingError(f"least_quantile lies between 0 and 1, not {least_quantile}")
     extended = []
     for score in scores:
         history = score.total[: history_rows[score.entity]]
@@ -67,4 +77,16 @@ def recalibrate(
                 # A missing row before each copy: rules that count alarms see one for each.
                 parts += [np.array([np.nan]), score.total[span.rows]] * weight
         extended.append(replace(score, total=np.concatenate(parts), residuals=None))
-    return threshold.levels(extended)
+    levels = threshold.levels(extended)
+    totals = {score.entity: score.total for score in scores}
+    counted = {score.entity: score.total for score in extended}
+    for span in marked.spans:
+        entity = span.mark.entity
+        if span.mark.kind is not MarkKind.MISSED or entity not in totals or least_quantile == 1:
+            continue
+        known = counted[entity][np.isfinite(counted[entity])]
+        peak = np.nanmax(totals[entity][span.rows], initial=-np.inf)
+        if known.size and np.isfinite(peak):
+            lowered = max(_JUST_BELOW * float(peak), float(np.quantile(known, least_quantile)))
+            levels[entity] = min(levels[entity], lowered)
+    return levels

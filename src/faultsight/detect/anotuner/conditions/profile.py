@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numba
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.anotuner.conditions._contract import Condition
 
-__all__ = ["Profile"]
+__all__ = ["LEVEL_WEIGHT", "Profile"]
 
 _DAY_S = 86_400
 _MOST_SLOTS = 288
@@ -20,6 +21,8 @@ _LEAST_DAYS = 2
 _SLOTS_UNSMOOTHED = 48
 _SPAN = 12
 """Rows over which the level forgets: half a day of hours, an hour of five-minute rows."""
+LEVEL_WEIGHT = 2.0 / (_SPAN + 1.0)
+"""What a row's deviation counts for in the level after it."""
 
 
 class Profile(Condition):
@@ -61,15 +64,23 @@ class Profile(Condition):
         fleet = _known_median(own)
         fleet = np.where(np.isnan(fleet), 0.5, fleet)
         self.entities = [frame.entity for frame in frames]
+        self.__dict__.pop("_places", None)
         self.medians = np.concatenate([np.where(np.isnan(own), fleet, own), fleet[None]])
         return self
 
     def compute(self, frame: KpiFrame) -> NDArray[np.float32]:
         """Return median, and median plus recent deviation, of shape (time, kpi, 2)."""
-        who = self.entities.index(frame.entity) if frame.entity in self.entities else -1
-        usual = self.medians[who][_slots(frame, self.medians.shape[1])]
-        level = _level_before(frame.values.astype(np.float64) - usual, 2.0 / (_SPAN + 1.0))
+        usual = self.medians[self.place(frame.entity)][self.slots(frame.times_s)]
+        level = _level_before(frame.values.astype(np.float64) - usual, LEVEL_WEIGHT)
         return np.stack([usual, usual + level], axis=2).astype(np.float32)
+
+    def place(self, entity: str) -> int:
+        """Return where `medians` holds an entity; the fleet's place if it was not seen."""
+        return self._places.get(entity, len(self.entities))
+
+    def slots(self, times_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where `medians` holds the time of day of each stamp."""
+        return _slots(times_s, self.medians.shape[1])
 
     def state(self) -> dict[str, NDArray[np.float64]]:
         """Return the medians; entities are named by a prefix of their place in the order."""
@@ -89,14 +100,18 @@ class Profile(Condition):
         profile.medians = np.stack([state[name] for name in names])
         return profile
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {entity: place for place, entity in enumerate(self.entities)}
 
-def _slots(frame: KpiFrame, n_slots: int) -> NDArray[np.int64]:
-    """Return the slot of the day of each row."""
-    return np.asarray(frame.times_s % _DAY_S * n_slots // _DAY_S)
+
+def _slots(times_s: NDArray[np.int64], n_slots: int) -> NDArray[np.int64]:
+    """Return the slot of the day of each stamp."""
+    return np.asarray(times_s % _DAY_S * n_slots // _DAY_S)
 
 
 def _medians_by_slot(frame: KpiFrame, n_slots: int) -> NDArray[np.float64]:
-    slots = _slots(frame, n_slots)
+    slots = _slots(frame.times_s, n_slots)
     order = np.argsort(slots, kind="stable")
     counts = np.bincount(slots, minlength=n_slots)
     rank = np.arange(len(slots)) - np.repeat(np.cumsum(counts) - counts, counts)

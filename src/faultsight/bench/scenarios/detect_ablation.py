@@ -1,0 +1,271 @@
+"""detect/ablation: what each piece of AnoTuner and of its tuning is worth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from faultsight.bench.detect_runs import (
+    ANOTUNER,
+    HEADLINES,
+    LAYERS,
+    RANDOM,
+    Deployment,
+    Method,
+    deploy,
+    detection_methods,
+    fleet_datasets,
+    judge,
+    labelled_fleets,
+    only_layers,
+    report_figures,
+    tune_fleet,
+    without_layer,
+)
+from faultsight.bench.engine import Context, Outcome, Row, Scenario
+from faultsight.bench.feedback_protocol import TUNINGS, marks_of_errors
+from faultsight.core.errors import FaultSightError, SettingError
+from faultsight.core.feedback import Mark
+from faultsight.core.seed import random_stream
+from faultsight.detect.data import Fleet
+
+if TYPE_CHECKING:
+    from faultsight.detect.anotuner import AnoTunerConfig, TuningConfig
+
+_USUAL = ("sim_stations", "ASD")
+_BOTH = "fp+fn"
+_AUGMENTATIONS = ("none", "decoder", "rstl", "oversample")
+_RATIOS = (0.5, 1.0, 2.0, 4.0)
+_MARKS = (5, 15, 50, 150, 500)
+_NETWORKS: Mapping[str, Sequence[Any]] = {
+    "condition": ("profile", "stl"),
+    "form": ("streaming", "sliding"),
+    "memory": (0.0, 0.2, 0.4),
+}
+
+
+class DetectAblation(Scenario):
+    """AnoTuner with one piece changed at a time, under the protocol of detect/feedback.
+
+    A row is one ``value`` of one ``setting``, judged on the last 70 % of the test; ``tuning`` is
+    ``fp+fn`` where false alarms and missed anomalies of the first 30 % were marked, else ``none``.
+
+    ====================  ========================================================================
+    setting               what changes, all else as by default
+    ====================  ========================================================================
+    detector              the random score and the untuned default, which all else is read beside
+    layers                all layers, each left out, each alone, and all without the guard
+    hinge, laelbo         the loss of fine-tuning; values are ways to multiply missed anomalies
+    ratio                 missed windows to false alarms that the decoder fills up to, with laelbo
+    history               how history is sampled for fine-tuning, with the hinge
+    marks                 so many marks, drawn at random by the seed; a smaller draw is part of each
+                          larger one
+    condition             what the decoder is told of a row
+    form                  a row read once, or in every window that holds it
+    memory                how much of a residual's last average is kept
+    ====================  ========================================================================
+
+    In ``hinge``, ``laelbo``, ``ratio`` and ``history`` fine-tuning is the only layer, it is not
+    guarded, and as many windows are generated as the ratio asks for: what is measured is the piece
+    itself, not how well the guard holds it back. ``gain`` is average precision minus that of the
+    same model untuned. ``--cases`` is how many entities of each fleet are taken; ``--seconds`` is
+    what one setting may take on one dataset.
+    """
+
+    id: ClassVar[str] = "detect/ablation"
+    title: ClassVar[str] = "AnoTuner: layers, losses, augmentation, history, marks, conditions"
+    shown: ClassVar[tuple[str, ...]] = (
+        "dataset", "setting", "value", "tuning", "marks", "f1_deployed", "f1_point_adjusted",
+        "average_precision", "gain", "vus_pr", "generated_windows", "seconds_fit", "seconds_tune",
+    )  # fmt: skip
+    epochs: ClassVar[int | None] = None
+    """Of training and of fine-tuning in place of the defaults; for tests."""
+
+    def run(self, context: Context) -> Outcome:
+        """Run every setting on every dataset that is present, or on those asked for."""
+        if not context.wants(ANOTUNER):
+            raise SettingError(f"this scenario is about {ANOTUNER} alone")
+        notes = [f"each setting may spend {context.seconds:g} s on a dataset"]
+        methods = detection_methods(
+            replace(context, methods=(ANOTUNER, RANDOM)), notes, epochs=self.epochs
+        )
+        by_name = {method.name: method for method in methods}
+        rows: list[Row] = []
+        for dataset in fleet_datasets(context, notes, usual=_USUAL, feedback=True):
+            bench = _Bench(
+                dataset.name, by_name, labelled_fleets(dataset, context.cases), context, notes
+            )
+            rows += bench.rows()
+        return Outcome(rows, notes)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One row: a network, and how and by how many marks it is tuned.
+
+    Attributes
+    ----------
+    tuning : TuningConfig or None
+        None if it is left as it was trained.
+    n_marks : int or None
+        All if None.
+    """
+
+    setting: str
+    value: str
+    network: AnoTunerConfig
+    tuning: TuningConfig | None
+    n_marks: int | None = None
+
+
+def _trials(network: AnoTunerConfig, tuning: TuningConfig) -> Iterator[_Trial]:
+    yield _Trial("detector", ANOTUNER, network, None)
+    yield _Trial("layers", "all", network, tuning)
+    for layer in LAYERS:
+        yield _Trial("layers", f"without {layer}", network, without_layer(tuning, layer))
+    for layer in LAYERS:
+        yield _Trial("layers", f"only {layer}", network, only_layers(tuning, layer))
+    yield _Trial("layers", "all, unguarded", network, replace(tuning, guard=False))
+    alone = replace(only_layers(tuning, "fine_tuning"), guard=False, cap=float("inf"), ratio=1.0)
+    hinge, laelbo = replace(alone, fine_tuning="hinge"), replace(alone, fine_tuning="laelbo")
+    for loss in (hinge, laelbo):
+        for way in _AUGMENTATIONS:
+            changed = replace(loss, augmentation=way)  # type: ignore[arg-type]
+            yield _Trial(loss.fine_tuning, way, network, changed)
+    for ratio in _RATIOS:
+        changed = replace(laelbo, augmentation="decoder", ratio=ratio)
+        yield _Trial("ratio", f"{ratio:g}", network, changed)
+    for history in ("uniform", "tsal"):
+        changed = replace(hinge, history=history)
+        yield _Trial("history", history, network, changed)
+    for n_marks in _MARKS:
+        yield _Trial("marks", str(n_marks), network, tuning, n_marks)
+    yield _Trial("marks", "all", network, tuning)
+    for setting, values in _NETWORKS.items():
+        for value in values:
+            other = replace(network, **{setting: value})
+            for how in (None, tuning):
+                yield _Trial(setting, str(value), other, how)
+
+
+@dataclass
+class _Bench:
+    """One dataset. What two settings have in common is trained and tuned once."""
+
+    dataset: str
+    methods: dict[str, Method]
+    fleets: list[Fleet]
+    context: Context
+    notes: list[str]
+    untuned: dict[AnoTunerConfig, list[Deployment]] = field(default_factory=dict)
+    figures: dict[tuple[AnoTunerConfig, TuningConfig | None, int | None], Row] = field(
+        default_factory=dict
+    )
+
+    def rows(self) -> Iterator[Row]:
+        seed = self.context.seed
+        yield self._heading("detector", RANDOM, None) | self._judged(
+            [deploy(self.methods[RANDOM], fleet, seed=seed) for fleet in self.fleets]
+        )
+        method = self.methods[ANOTUNER]
+        tuning: Any = method.tuning
+        spent: dict[str, float] = {}
+        cut: set[str] = set()
+        for trial in _trials(method.config, replace(tuning, seed=seed)):
+            if spent.get(trial.setting, 0.0) >= self.context.seconds:
+                if trial.setting not in cut:
+                    self._note(f"{trial.setting}: the time was spent before {trial.value}")
+                cut.add(trial.setting)
+                continue
+            begin = time.perf_counter()
+            try:
+                figures = self._figures(trial)
+            except FaultSightError as error:
+                self._note(f"{trial.setting} {trial.value} has no row: {error}")
+            else:
+                yield self._heading(trial.setting, trial.value, trial.tuning) | figures
+            spent[trial.setting] = spent.get(trial.setting, 0.0) + time.perf_counter() - begin
+
+    def _heading(self, setting: str, value: str, tuning: TuningConfig | None) -> Row:
+        return {
+            "dataset": self.dataset,
+            "setting": setting,
+            "value": value,
+            "tuning": "none" if tuning is None else _BOTH,
+            "seed": str(self.context.seed),
+        }
+
+    def _figures(self, trial: _Trial) -> Row:
+        key = trial.network, trial.tuning, trial.n_marks
+        if key not in self.figures:
+            base = self._deployed(trial.network)
+            if trial.tuning is None:
+                self.figures[key] = self._judged(base)
+            else:
+                before = self._figures(replace(trial, tuning=None, n_marks=None))
+                self.figures[key] = self._tuned(trial, trial.tuning, base, before)
+        return self.figures[key]
+
+    def _deployed(self, network: AnoTunerConfig) -> list[Deployment]:
+        if network not in self.untuned:
+            self.context.progress(f"{self.dataset}: fit {_changed(network, self.methods)}")
+            method = replace(self.methods[ANOTUNER], config=network)
+            self.untuned[network] = [
+                deploy(method, fleet, seed=self.context.seed) for fleet in self.fleets
+            ]
+        return self.untuned[network]
+
+    def _tuned(
+        self, trial: _Trial, config: TuningConfig, base: Sequence[Deployment], before: Row
+    ) -> Row:
+        marks = self._marks(base, trial.n_marks)
+        n_marks = sum(map(len, marks))
+        self.context.progress(
+            f"{self.dataset}: {trial.setting} {trial.value}, tuned by {n_marks} marks"
+        )
+        tuned, reports = [], []
+        for deployment, own in zip(base, marks, strict=True):
+            found, report = tune_fleet(deployment, own, config)
+            tuned.append(found)
+            reports.append(report)
+        row = self._judged(tuned) | {"marks": n_marks} | report_figures(reports)
+        after, first = row["average_precision"], before["average_precision"]
+        row["gain"] = None if after is None or first is None else float(after) - float(first)
+        self.context.progress("  " + ", ".join(f"{n} {row[n]}" for n in (*HEADLINES, "gain")))
+        return row
+
+    def _marks(self, base: Sequence[Deployment], n_marks: int | None) -> list[list[Mark]]:
+        """Return the marks of each fleet, all of them or a random part of all fleets' together."""
+        marks = [marks_of_errors(d.fleet, d.scores, d.levels, TUNINGS[_BOTH]) for d in base]
+        places = [(fleet, i) for fleet, own in enumerate(marks) for i in range(len(own))]
+        if n_marks is None:
+            return marks
+        if n_marks > len(places):
+            raise SettingError(f"there are {len(places)} marks")
+        drawn = random_stream(self.context.seed, "marks").permutation(len(places))[:n_marks]
+        kept = {places[i] for i in drawn}
+        return [
+            [mark for i, mark in enumerate(own) if (fleet, i) in kept]
+            for fleet, own in enumerate(marks)
+        ]
+
+    def _judged(self, deployments: Sequence[Deployment]) -> Row:
+        row = judge(deployments, seed=self.context.seed)
+        return row | {
+            "marks": 0,
+            "seconds_fit": sum(d.seconds_fit for d in deployments),
+            "seconds_tune": sum(d.seconds_tune for d in deployments),
+        }
+
+    def _note(self, said: str) -> None:
+        self.notes.append(f"{self.dataset}, {said}")
+        self.context.progress(self.notes[-1])
+
+
+def _changed(network: AnoTunerConfig, methods: dict[str, Method]) -> str:
+    """Return what differs from the default network, in words."""
+    usual = vars(methods[ANOTUNER].config)
+    changed = [f"{name} {value}" for name, value in vars(network).items() if value != usual[name]]
+    return ", ".join(changed) or "the default"

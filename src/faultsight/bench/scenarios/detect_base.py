@@ -1,0 +1,144 @@
+"""detect/base: every detector on every labelled set, all with their default settings, unmarked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import ClassVar
+
+import numpy as np
+from scipy.stats import rankdata
+
+from faultsight.bench.detect_runs import (
+    HEADLINES,
+    Deployment,
+    Method,
+    deploy,
+    detection_methods,
+    f1_at,
+    fleet_datasets,
+    judge,
+    labelled_fleets,
+)
+from faultsight.bench.engine import Context, Outcome, Row, Scenario
+from faultsight.core.errors import FaultSightError
+from faultsight.detect.data import Fleet, FleetDataset
+
+
+_FEW_ROWS = 100
+
+
+class DetectBase(Scenario):
+    """Every detector on every labelled set, as it is deployed before any operator has said a word.
+
+    The whole test part is judged, by every metric of `faultsight.detect.metrics.summary`. Levels
+    are each entity's 0.995 quantile of its scores of history; ``f1_pot`` is ``f1_deployed`` with
+    the level of peaks over threshold instead. The fleets of a set are fitted one by one and
+    judged together. Memory is the highest that the process's resident memory stood above where
+    it was before the fit, of any one fleet. What is compiled or loaded on demand is so before, on
+    a few rows, and is in neither time nor memory. The random score is in every table, whichever methods
+    are named. ``--cases`` is how many entities of each fleet are taken.
+
+    The summary describes each set as it lies (``part`` is ``dataset``), then gives each method's
+    mean figures over the sets that it was judged on and its mean rank in them (``method``).
+    """
+
+    id: ClassVar[str] = "detect/base"
+    title: ClassVar[str] = "Every detector on every labelled dataset, without feedback"
+    shown: ClassVar[tuple[str, ...]] = (
+        "dataset", "method", "f1_point_adjusted", "f1_deployed", "f1_pot", "average_precision",
+        "average_precision_low", "average_precision_high", "vus_pr", "event_precision",
+        "event_recall", "false_alarms_per_entity_day", "seconds_fit", "seconds_score", "memory_mb",
+    )  # fmt: skip
+    epochs: ClassVar[int | None] = None
+    """Of every network in place of its default; for tests."""
+
+    def run(self, context: Context) -> Outcome:
+        """Run every method on every dataset that is present, or on those asked for."""
+        notes = [f"each method may spend {context.seconds:g} s on a dataset"]
+        methods = detection_methods(context, notes, epochs=self.epochs)
+        rows: list[Row] = []
+        described: list[Row] = []
+        for dataset in fleet_datasets(context, notes):
+            described.append({"part": "dataset"} | dataset.describe())
+            fleets = labelled_fleets(dataset, context.cases)
+            for method in methods:
+                _warm_up(method, fleets[0])
+                context.progress(f"{dataset.name}, {method.name}, seed {context.seed}")
+                try:
+                    rows.append(_row(dataset, method, fleets, context, notes))
+                except FaultSightError as error:
+                    notes.append(f"{method.name} has no row for {dataset.name}: {error}")
+                    context.progress(notes[-1])
+                else:
+                    context.progress("  " + _line(rows[-1]))
+        return Outcome(rows, notes, described + _over_sets(rows))
+
+
+def _warm_up(method: Method, fleet: Fleet) -> None:
+    """Fit and score a few rows of one entity."""
+    few = Fleet(fleet.name, (fleet.train[0][-_FEW_ROWS:],), (fleet.test[0][:_FEW_ROWS],))
+    with suppress(FaultSightError):
+        deploy(method, few, seed=0)
+
+
+def _row(
+    dataset: FleetDataset,
+    method: Method,
+    fleets: Sequence[Fleet],
+    context: Context,
+    notes: list[str],
+) -> Row:
+    start = time.perf_counter()
+    found: list[Deployment] = []
+    for fleet in fleets:
+        if found and time.perf_counter() - start >= context.seconds:
+            notes.append(
+                f"{method.name} on {dataset.name}: {len(found)} of {len(fleets)} fleets, then the "
+                f"time was spent"
+            )
+            break
+        found.append(deploy(method, fleet, seed=context.seed))
+    memory = [d.memory_mb for d in found if d.memory_mb is not None]
+    row: Row = {
+        "dataset": dataset.name,
+        "method": method.name,
+        "tuning": "none",
+        "seed": str(context.seed),
+        "fleets": len(found),
+        "fleets_asked": len(fleets),
+    }
+    row |= judge(found, share=0.0, seed=context.seed)
+    return row | {
+        "f1_pot": f1_at("pot", found, share=0.0),
+        "seconds_fit": sum(d.seconds_fit for d in found),
+        "seconds_score": sum(d.seconds_score for d in found),
+        "memory_mb": max(memory) if memory else None,
+    }
+
+
+def _line(row: Row) -> str:
+    figures = (f"{name} {row[name]:.3f}" for name in HEADLINES if row[name] is not None)
+    return f"{', '.join(figures)}; fitted in {row['seconds_fit']:.1f} s"
+
+
+def _over_sets(rows: Sequence[Row]) -> list[Row]:
+    """Return each method's mean figures and mean ranks, the best mean rank in VUS-PR first."""
+    ranks: dict[tuple[str, str], list[float]] = {}
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        for name in HEADLINES:
+            inside = [r for r in rows if r["dataset"] == dataset and r[name] is not None]
+            placed = rankdata([-float(r[name] or 0) for r in inside])
+            for row, rank in zip(inside, placed, strict=True):
+                ranks.setdefault((str(row["method"]), name), []).append(float(rank))
+    summary: list[Row] = []
+    for method in dict.fromkeys(str(row["method"]) for row in rows):
+        own = [row for row in rows if row["method"] == method]
+        said: Row = {"part": "method", "method": method, "datasets": len(own)}
+        for name in HEADLINES:
+            known = [float(row[name] or 0) for row in own if row[name] is not None]
+            said[name] = float(np.mean(known)) if known else None
+            said[f"{name}_mean_rank"] = float(np.mean(ranks[method, name])) if known else None
+        summary.append(said)
+    return sorted(summary, key=lambda row: float(row["vus_pr_mean_rank"] or np.inf))

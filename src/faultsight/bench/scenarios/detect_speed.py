@@ -1,0 +1,307 @@
+"""detect/speed: seconds and memory of AnoTuner, in both forms and as it is plainly written."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from faultsight.bench.engine import Context, Outcome, Row, Scenario
+from faultsight.bench.plain_anotuner import plain_scores
+from faultsight.core.errors import UnknownMemberError
+from faultsight.core.kpi_frame import KpiFrame
+from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
+from faultsight.detect.anotuner.conditions.profile import Profile
+from faultsight.detect.anotuner.stream import AnoTunerStream
+from faultsight.detect.scaling import Scaling
+from faultsight.sim.base_stations import StationsConfig, simulate_stations
+
+_METHODS = ("anotuner", "anotuner-sliding", "plain")
+_STATIONS = 200
+_TIMES_AS_MANY = (1, 2, 4)
+_TICK_STATIONS = 100_000
+_WINDOW = 24
+"""The paper's; of the sliding form and of the plain one."""
+_REPEATS = 3
+_TICKS = 5
+
+
+class DetectSpeed(Scenario):
+    """Simulated base stations of 25 KPIs: scoring a week, one tick of a large fleet, training.
+
+    Rows are of four parts. ``score``: a week of hourly rows of 200 stations from raw values to
+    totals, the condition included; ``speedup`` is over the plain way. The plain way and the
+    sliding form have the same network and weights. ``growth``: the same for two and four times as
+    many stations. ``tick``: one more row of 100,000 stations, each with its own medians and
+    levels. ``training``: the default configuration on a week of 200 stations.
+
+    ``cases`` lowers every number of stations to so many. ``seconds`` ends repeats, and training
+    after the epoch that goes beyond it.
+    """
+
+    id: ClassVar[str] = "detect/speed"
+    title: ClassVar[str] = "Seconds and memory of AnoTuner: scoring, one tick, training"
+    shown: ClassVar[tuple[str, ...]] = (
+        "part", "method", "stations", "points", "seconds", "speedup", "microseconds_per_point",
+        "memory_mb", "added_mb",
+    )  # fmt: skip
+
+    def run(self, context: Context) -> Outcome:
+        """Time every method asked for."""
+        for method in context.methods:
+            if method not in _METHODS:
+                raise UnknownMemberError("method", method, _METHODS)
+        n = min(_STATIONS, context.cases or _STATIONS)
+        fleet = simulate_stations(
+            StationsConfig(n_stations=n * max(_TIMES_AS_MANY)), seed=context.seed
+        )
+        train = fleet.train[:n]
+        models = {
+            "anotuner": AnoTuner(AnoTunerConfig(epochs=1, seed=context.seed)).fit(train),
+            "anotuner-sliding": AnoTuner(
+                AnoTunerConfig(form="sliding", window=_WINDOW, epochs=1, seed=context.seed)
+            ).fit(train),
+        }
+        notes = [
+            "the best of a few repeats after one that is not counted; of ticks, the best of "
+            f"{_TICKS}, and seconds_median is their median",
+            "weights are of one epoch of training, which changes no time",
+            _memory_note(),
+        ]
+        wanted = {method: model for method, model in models.items() if context.wants(method)}
+        n_ticking = min(_TICK_STATIONS, context.cases or _TICK_STATIONS)
+        rows: list[Row] = [
+            _told(_tick_row(method, model, fleet.test[:n], n_ticking), context)
+            for method, model in wanted.items()
+        ]
+        scored = [
+            _told(_score_row("score", method, model, fleet.test[:n], context), context)
+            for method, model in wanted.items()
+        ]
+        if context.wants("plain"):
+            if importlib.util.find_spec("statsmodels") is None:
+                notes.append("left out: plain needs statsmodels; install faultsight[forecast]")
+            else:
+                notes.append(
+                    f"plain scores no row before the end of the first window of {_WINDOW}, and "
+                    "has the better of one thread and one for each core in torch"
+                )
+                plain = _plain_row(models["anotuner-sliding"], fleet.test[:n], context)
+                for row in scored:
+                    row["speedup"] = float(plain["seconds"] or 0) / float(row["seconds"] or 1)
+                scored.append(_told(plain, context))
+        rows += scored
+        for times in _TIMES_AS_MANY:
+            rows += [
+                _told(
+                    _score_row("growth", method, model, fleet.test[: n * times], context), context
+                )
+                for method, model in wanted.items()
+            ]
+        if context.wants("anotuner"):
+            rows.append(_told(_training_row(train, context, notes), context))
+        return Outcome(rows, notes)
+
+
+def _score_row(
+    part: str, method: str, model: AnoTuner, frames: Sequence[KpiFrame], context: Context
+) -> Row:
+    seconds = _best_seconds(lambda: model.score(frames), context.seconds)
+    points = sum(len(frame) for frame in frames)
+    memory = _Memory()
+    model.score(frames)
+    return {
+        "part": part,
+        "method": method,
+        "stations": len(frames),
+        "points": points,
+        "kpis": len(model.kpis),
+        "window": model.config.window,
+        "seconds": seconds,
+        "microseconds_per_point": seconds / points * 1e6,
+        **memory.since(),
+    }
+
+
+def _plain_row(model: AnoTuner, frames: Sequence[KpiFrame], context: Context) -> Row:
+    plain_scores(model, frames[:1])
+    memory = _Memory()
+    runs = []
+    threads = torch.get_num_threads()
+    for n_threads in dict.fromkeys((1, os.cpu_count() or 1)):
+        torch.set_num_threads(n_threads)
+        try:
+            runs.append(plain_scores(model, frames))
+        finally:
+            torch.set_num_threads(threads)
+        if runs[-1].condition_seconds + runs[-1].network_seconds > context.seconds:
+            break
+    best = min(runs, key=lambda run: run.condition_seconds + run.network_seconds)
+    seconds = best.condition_seconds + best.network_seconds
+    points = sum(len(frame) for frame in frames)
+    return {
+        "part": "score",
+        "method": "plain",
+        "stations": len(frames),
+        "points": points,
+        "kpis": len(model.kpis),
+        "window": model.config.window,
+        "seconds": seconds,
+        "speedup": 1.0,
+        "microseconds_per_point": seconds / points * 1e6,
+        "condition_seconds": best.condition_seconds,
+        "network_seconds": best.network_seconds,
+        **memory.since(),
+    }
+
+
+def _tick_row(method: str, model: AnoTuner, frames: Sequence[KpiFrame], n_stations: int) -> Row:
+    memory = _Memory()
+    entities = [f"station-{i}" for i in range(n_stations)]
+    start = time.perf_counter()
+    stream = AnoTunerStream(_of_more(model, entities), entities)
+    start_seconds = time.perf_counter() - start
+    week = np.stack([frame.values for frame in frames], axis=1)
+    of = np.arange(n_stations) % len(frames)
+    seconds = []
+    for row in range(_TICKS + 1):
+        values = week[row][of]
+        start = time.perf_counter()
+        stream.advance(frames[0].start_s + row * frames[0].interval_s, values)
+        seconds.append(time.perf_counter() - start)
+    best = min(seconds[1:])
+    return {
+        "part": "tick",
+        "method": method,
+        "stations": n_stations,
+        "points": n_stations,
+        "kpis": len(model.kpis),
+        "window": model.config.window,
+        "seconds": best,
+        "seconds_median": float(np.median(seconds[1:])),
+        "microseconds_per_point": best / n_stations * 1e6,
+        "start_seconds": start_seconds,
+        **memory.since(),
+    }
+
+
+def _training_row(frames: Sequence[KpiFrame], context: Context, notes: list[str]) -> Row:
+    config = AnoTunerConfig(seed=context.seed)
+    start = time.perf_counter()
+    epochs = 0
+
+    def watch(line: str) -> None:
+        nonlocal epochs
+        epochs += line.startswith("epoch")
+        if time.perf_counter() - start > context.seconds:
+            raise _OutOfTimeError
+
+    memory = _Memory()
+    try:
+        AnoTuner(config).fit(frames, progress=watch)
+    except _OutOfTimeError:
+        notes.append(
+            f"training was ended after {epochs} of {config.epochs} epochs, beyond "
+            f"{context.seconds:g} s"
+        )
+    seconds = time.perf_counter() - start
+    points = sum(len(frame) for frame in frames)
+    return {
+        "part": "training",
+        "method": "anotuner",
+        "stations": len(frames),
+        "points": points,
+        "kpis": len(frames[0].kpis),
+        "window": config.window,
+        "seconds": seconds,
+        "microseconds_per_point": seconds / points * 1e6,
+        "epochs": epochs,
+        **memory.since(),
+    }
+
+
+class _OutOfTimeError(Exception):
+    pass
+
+
+def _of_more(model: AnoTuner, entities: Sequence[str]) -> AnoTuner:
+    """Return the model as if it had been fitted on these, the known ones over and over."""
+    known = list(model.usual)
+    like = {entity: known[place % len(known)] for place, entity in enumerate(entities)}
+    more = copy.copy(model)
+    more.usual = {entity: model.usual[of].copy() for entity, of in like.items()}
+    more.levels = {entity: model.levels[of] for entity, of in like.items()}
+    more.scaling = Scaling(
+        {entity: model.scaling.low[of].copy() for entity, of in like.items()},
+        {entity: model.scaling.span[of].copy() for entity, of in like.items()},
+    )
+    condition = model.condition
+    if isinstance(condition, Profile):
+        profile = Profile()
+        profile.entities = list(entities)
+        places = [condition.place(of) for of in like.values()]
+        profile.medians = condition.medians[[*places, len(condition.entities)]]
+        more.condition = profile
+    return more
+
+
+def _best_seconds(work: Callable[[], object], limit: float) -> float:
+    """Return the least time of a few runs after a first one that is not counted."""
+    begun = time.perf_counter()
+    work()
+    seconds: list[float] = []
+    while not seconds or (len(seconds) < _REPEATS and time.perf_counter() - begun < limit):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def _told(row: Row, context: Context) -> Row:
+    context.progress(
+        f"{row['part']}, {row['stations']} stations, {row['method']}: {row['seconds']:.3f} s"
+    )
+    return row
+
+
+class _Memory:
+    """The largest memory of this process since now, as Linux counts it; elsewhere not known."""
+
+    _status = Path("/proc/self/status")
+    _reset = Path("/proc/self/clear_refs")
+
+    def __init__(self) -> None:
+        self._before: float | None = None
+        try:
+            self._reset.write_text("5")
+            self._before = self._read("VmRSS")
+        except OSError:
+            pass
+
+    def since(self) -> Row:
+        """Return the peak in MB, and how far it is above what there was before."""
+        if self._before is None:
+            return {"memory_mb": None, "added_mb": None}
+        peak = self._read("VmHWM")
+        return {"memory_mb": peak, "added_mb": max(peak - self._before, 0.0)}
+
+    def _read(self, name: str) -> float:
+        lines = self._status.read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
+
+
+def _memory_note() -> str:
+    if sys.platform != "linux":
+        return "memory is not measured on this system"
+    return (
+        "memory_mb is the largest resident memory of the whole process during the work, with all "
+        "libraries and models, and added_mb what that is above the memory right before"
+    )

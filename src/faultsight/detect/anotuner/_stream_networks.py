@@ -1,0 +1,129 @@
+"""What each form of the network keeps of a fleet, so that it can go on with the next row."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from faultsight.detect.anotuner._network import SlidingNetwork, StreamingNetwork, StreamState
+from faultsight.detect.anotuner.conditions.profile import Profile
+
+__all__ = ["NextRow", "SlidFleet", "StreamedFleet"]
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+class NextRow(NamedTuple):
+    """One row of a batch of entities, scaled; all arrays but the flags are (entity, kpi).
+
+    ``values`` has `forecast` where a value is missing. ``usual`` and ``forecast`` are the two
+    channels of the `Profile` condition. ``begun`` says who has had a row by now, ``first`` whose
+    first this is.
+    """
+
+    time_s: int
+    values: Floats
+    usual: Floats
+    forecast: Floats
+    begun: Flags
+    first: Flags
+
+
+class StreamedFleet:
+    """The streaming form: the state of the network after the last row of each entity."""
+
+    batch = 2048
+    """Always of this size, whatever the number of workers, so that sums round alike."""
+    is_endless = True
+    """Whether a row counts for ever, so that the network has to be shown each."""
+
+    def __init__(self, network: StreamingNetwork, n_entities: int) -> None:
+        self.network = network
+        shape = network.shape
+        self._before = torch.zeros(n_entities, 2, shape.n_kpis)
+        # Hidden and cell state of the encoder, then of the decoder.
+        self._states = [torch.zeros(n_entities, shape.n_hidden) for _ in range(4)]
+
+    def take_in(self, who: slice, row: NextRow) -> Floats:
+        """Return the reconstruction of the row, and keep the state after it."""
+        values = torch.from_numpy(row.values)[:, None]
+        before = self._before[who]
+        first = torch.from_numpy(row.first)
+        before[first] = values[first]
+        states = [state[who][None] for state in self._states]
+        told = np.stack([row.usual, row.forecast], axis=2).reshape(len(row.values), 1, -1)
+        with torch.inference_mode():
+            found, after = self.network.advance(
+                values,
+                torch.from_numpy(told),
+                StreamState(before, (states[0], states[1]), (states[2], states[3])),
+            )
+            self._before[who] = after.before
+            waiting = torch.from_numpy(~row.begun)
+            for state, now in zip(self._states, (*after.encoder, *after.decoder), strict=True):
+                state[who] = now[0]
+                state[who][waiting] = 0.0
+            reconstructed: Floats = found[:, 0].numpy()
+        return reconstructed
+
+
+class SlidFleet:
+    """The sliding form: the rows of one window, in a ring.
+
+    Of the condition only the forecast is kept. What is usual at a time of day is looked up again
+    for each window, which takes half the memory.
+    """
+
+    batch = 512
+    is_endless = False
+
+    def __init__(
+        self, network: SlidingNetwork, window: int, interval_s: int,
+        profile: Profile, places: NDArray[np.int64],
+    ) -> None:  # fmt: skip
+        self.network = network
+        self._window, self._interval_s = window, interval_s
+        self._profile, self._places = profile, places
+        shape = len(places), window, network.shape.n_kpis
+        self._values = np.zeros(shape, dtype=np.float32)
+        self._forecasts = np.zeros(shape, dtype=np.float32)
+        self._begun_s = np.zeros(len(places), dtype=np.int64)
+
+    def keep(self, who: slice, row: NextRow) -> None:
+        """Keep the row; one that is an entity's first is also what stood before it."""
+        values, forecasts = self._values[who], self._forecasts[who]
+        if row.first.any():
+            values[row.first] = row.forecast[row.first, None]
+            forecasts[row.first] = row.forecast[row.first, None]
+            self._begun_s[who][row.first] = row.time_s
+        place = row.time_s // self._interval_s % self._window
+        values[:, place] = row.values
+        forecasts[:, place] = row.forecast
+
+    def take_in(self, who: slice, row: NextRow) -> Floats:
+        """Return the reconstruction of the row at the end of its window, and keep the row."""
+        self.keep(who, row)
+        oldest = (row.time_s // self._interval_s + 1) % self._window
+        values = _unrolled(self._values[who], oldest)
+        told = np.empty((*values.shape, 2), dtype=np.float32)
+        times_s = row.time_s - np.arange(self._window - 1, -1, -1) * self._interval_s
+        # Before an entity's first row its condition is that of the first.
+        slots = self._profile.slots(np.maximum(times_s, self._begun_s[who, None]))
+        told[..., 0] = self._profile.medians[self._places[who, None], slots]
+        told[..., 1] = _unrolled(self._forecasts[who], oldest)
+        with torch.inference_mode():
+            latent, _ = self.network.encode(torch.from_numpy(values))
+            latent = latent[:, None].expand(-1, self._window, -1)
+            conditions = torch.from_numpy(told.reshape(*values.shape[:2], -1))
+            hidden, _ = self.network.decoder(torch.cat([latent, conditions], dim=-1))
+            # Only the last row is put out: that of the whole window takes a tenth of the time.
+            reconstructed: Floats = self.network.output(hidden[:, -1]).numpy()
+        return reconstructed
+
+
+def _unrolled(ring: Floats, oldest: int) -> Floats:
+    return np.concatenate([ring[:, oldest:], ring[:, :oldest]], axis=1)

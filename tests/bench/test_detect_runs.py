@@ -32,6 +32,7 @@ from faultsight.core.errors import (
     SettingError,
     UnknownMemberError,
 )
+from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect import AnoTuner, AnoTunerConfig, TuningConfig
 from faultsight.detect.anotuner import Query, TuningReport
 from faultsight.detect.data import Fleet, open_fleets
@@ -80,6 +81,27 @@ def test_entities_without_a_labelled_test_are_no_fleet(tiny_sets: Path) -> None:
         labelled_fleets(dataset)  # type: ignore[arg-type]
     (fleet,) = labelled_fleets(open_fleets("ASD", tiny_sets), 3)
     assert [frame.entity for frame in fleet.test] == ["omi-1", "omi-2", "omi-3"]
+
+
+def test_history_long_before_the_test_is_moved_by_whole_days() -> None:
+    day = 86_400
+    train = KpiFrame("a", ("x",), 3600, 3600, np.ones((24, 1)), labels=[1] + [0] * 23)
+    far, near = (
+        KpiFrame("a", ("x",), 3600 + day + gap_s, 3600, np.ones((9, 1)), labels=np.zeros(9))
+        for gap_s in (30 * day + 7200, day - 3600)
+    )
+    notes: list[str] = []
+    for test, moved_s, n_rows in ((far, 30 * day, 24 + 2 + 9), (near, 0, 24 + 23 + 9)):
+        dataset = SimpleNamespace(
+            name="set", fleets=lambda test=test: [Fleet("f", (train,), (test,))]
+        )
+        (fleet,) = labelled_fleets(dataset, notes=notes)  # type: ignore[arg-type]
+        assert fleet.train[0].start_s == 3600 + moved_s
+        assert fleet.train[0].labels is not None
+        assert fleet.train[0].labels[0] == 1
+        assert len(fleet.whole()[0]) == n_rows
+        assert fleet.test == (test,)
+    assert notes == ["set, f: history was moved to within a day of the test"]
 
 
 def test_the_random_score_is_always_among_the_methods() -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from faultsight import __version__, cli
@@ -34,10 +35,24 @@ def test_python_m_faultsight() -> None:
 def test_help_names_every_command_and_exit_code() -> None:
     result = python("-m", "faultsight", "--help", COLUMNS="200")
     assert result.returncode == 0
-    for command in ("demo", "localize", "simulate", "data", "bench", "doctor"):
+    for command in ("demo", "detect", "localize", "simulate", "data", "bench", "doctor"):
         assert command in result.stdout
     for code in cli.EXIT_CODES:
         assert re.search(rf"\b{code} \w", result.stdout)
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_detect_tells_its_commands_in_the_order_of_work(columns: str) -> None:
+    result = python("-m", "faultsight", "detect", "--help", COLUMNS=columns)
+    assert result.returncode == 0
+    told = re.findall(r"^│ ([a-z]+) ", result.stdout, re.M)
+    assert told == ["fit", "score", "marks", "tune", "evaluate", "versions", "revert"]
+    assert max(map(len, result.stdout.splitlines())) <= int(columns)
+
+
+@pytest.mark.parametrize("command", ["detect", "detect fit", "detect score --since", "data"])
+def test_what_is_used_wrongly_is_a_usage_error(run: Any, command: str) -> None:
+    assert run(*command.split()).code == 2
 
 
 def test_shells_can_complete() -> None:
@@ -72,6 +87,44 @@ def test_doctor_knows_what_is_installed(run: Any) -> None:
     assert document["faultsight"] == __version__
     assert all(document["packages"].values())
     assert document["datasets"]["shipped"] is True
+    assert document["datasets"]["sim_stations"] is True
+    assert set(document["extras"]) == {"detect", "forecast"}
+    assert all(document["extras"]["detect"].values())
+
+
+def test_doctor_tells_the_sets_of_each_pillar(run: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    (tmp_path / "detect" / "ASD").mkdir(parents=True)
+    monkeypatch.setenv("FAULTSIGHT_DATA", str(tmp_path))
+    lines = run("doctor").out.splitlines()
+    (detect,) = (line for line in lines if line.startswith("detect sets"))
+    assert detect.split(maxsplit=2)[2] == "ASD, sim_stations"
+    (localize,) = (line for line in lines if line.startswith("localize sets"))
+    assert "shipped" in localize
+    assert "ASD" not in localize
+
+
+def test_datasets_of_every_pillar_are_listed_and_found(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "detect" / "ASD").mkdir(parents=True)
+    place = ("--data", tmp_path)
+    rows = {row["name"]: row for row in json.loads(run("data", "list", *place, "--json").out)}
+    assert {row["pillar"] for row in rows.values()} == {"detect", "localize"}
+    assert [rows[n]["pillar"] for n in ("ASD", "squeeze_B0")] == ["detect", "localize"]
+    assert [rows[n]["present"] for n in ("ASD", "SMD", "sim_stations")] == [True, False, True]
+    table = run("data", "list", *place).out
+    assert re.search(r"ASD +detect +yes +Application servers", table)
+    assert re.search(r"SMD +detect +no +Server machines", table)
+
+    assert run("data", "path", "asd", *place).out.strip() == str(tmp_path / "detect" / "ASD")
+    assert "simulated" in run("data", "path", "sim_stations", *place).out
+    absent = run("data", "path", "SMD", *place)
+    assert (absent.code, "OmniAnomaly" in run("data", "fetch", "smd", *place).out) == (4, True)
+    assert str(tmp_path / "detect" / "SMD") in absent.err
+    told = json.loads(run("data", "fetch", "ASD", *place, "--json").out)
+    assert (told["pillar"], told["present"], told["licence"]) == ("detect", True, "MIT")
+    unknown = run("data", "fetch", "nothing", *place)
+    assert unknown.code == 2
+    assert "asd" in unknown.err
+    assert "squeeze_b0" in unknown.err
 
 
 @pytest.mark.parametrize(("recipe", "leaves"), [("cdn", 10_560), ("squeeze", 21_600)])
@@ -88,10 +141,57 @@ def test_simulated_cases_can_be_localized(
     assert [c["leaves"] for c in json.loads(outcome.out)["cases"]] == [leaves, leaves]
 
 
-def test_noise_is_for_the_recipe_that_takes_it(run: Any, tmp_path: Path) -> None:
-    outcome = run("simulate", "cdn", "--out", tmp_path, "--noise", "0.1")
+@pytest.mark.parametrize(
+    ("words", "takers"),
+    [
+        ("cdn --noise 0.1", "squeeze"),
+        ("cdn --noise 0", "squeeze"),
+        ("riskloc --days 7", "stations"),
+        ("squeeze --stations 200", "stations"),
+        ("stations --cases 10", "cdn, squeeze, riskloc"),
+        ("stations --noise 0.1", "squeeze"),
+    ],
+)
+def test_an_option_that_the_recipe_would_pass_over_is_refused(
+    run: Any, tmp_path: Path, words: str, takers: str
+) -> None:
+    recipe, option, value = words.split()
+    outcome = run("simulate", recipe, "--out", tmp_path, option, value)
     assert outcome.code == 2
+    assert outcome.err == f"faultsight: {option} is for {takers}; {recipe} takes none\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_simulated_stations_are_two_tables_and_the_truth(run: Any, tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    size = ("--stations", 12, "--days", 2, "--seed", 5)
+    outcome = run("simulate", "stations", "--out", first, *size)
+    told = json.loads(run("simulate", "stations", "--out", second, *size, "--json").out)
+    names = ["faults.csv", "sites.csv", "test.parquet", "train.parquet"]
+    assert sorted(path.name for path in first.iterdir()) == names
+    assert all((first / n).read_bytes() == (second / n).read_bytes() for n in names)
+
+    train, test = (pl.read_parquet(first / f"{part}.parquet") for part in ("train", "test"))
+    assert train.columns == test.columns
+    assert train.columns[:2] == ["timestamp", "entity"]
+    assert (train.height, train.width) == (12 * 48, 2 + 25 + 1)
+    begins = "2024-01-03T00:00"
+    assert told["test_since"] == begins
+    assert test["timestamp"].dt.strftime("%Y-%m-%dT%H:%M").min() == begins
+    faults = pl.read_csv(first / "faults.csv")
+    assert told["faults"] == faults["is_anomaly"].sum() > 0
+    assert f"from {begins} UTC on test.parquet with labels" in outcome.out
+    assert f"\n{told['faults']} faults and " in outcome.out
+    assert f"next: faultsight detect fit {first / 'train.parquet'} --model MODEL\n" in outcome.out
+
+
+def test_a_fleet_in_which_nothing_happens_is_written_too(run: Any, tmp_path: Path) -> None:
+    quiet = 0
+    for seed in range(8):
+        size = ("--stations", 1, "--days", 1, "--seed", seed)
+        told = json.loads(run("simulate", "stations", "--out", tmp_path, *size, "--json").out)
+        quiet += not told["faults"]
+    assert quiet
 
 
 def test_the_demo_leads_to_a_report(run: Any, tmp_path: Path) -> None:

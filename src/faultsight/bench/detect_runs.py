@@ -79,6 +79,7 @@ LAYERS: Mapping[str, tuple[Any, Any]] = {
 
 _LEAST_ENTITIES = 3
 """With fewer entities than this no interval over entities is given."""
+_DAY_S = 86_400
 _EXTRAS = ("torch", "safetensors")
 
 
@@ -137,13 +138,27 @@ def fleet_datasets(
     return found
 
 
-def labelled_fleets(dataset: FleetDataset, most_entities: int | None = None) -> list[Fleet]:
+def labelled_fleets(
+    dataset: FleetDataset, most_entities: int | None = None, *, notes: list[str] | None = None
+) -> list[Fleet]:
     """Return a set's fleets that have a test part, each cut to its first entities.
+
+    History that ends more than a day before the test is moved nearer by whole days: time of day
+    stays, and no month of missing rows is scored in between.
+
+    Parameters
+    ----------
+    dataset : FleetDataset
+        The set.
+    most_entities : int, optional
+        Of each fleet.
+    notes : list of str, optional
+        Is told if history was moved.
 
     Raises
     ------
     InputError
-        If no fleet has one.
+        If no fleet has a test part.
 
     Examples
     --------
@@ -151,14 +166,30 @@ def labelled_fleets(dataset: FleetDataset, most_entities: int | None = None) -> 
     >>> len(fleet.train), len(fleet.test)
     (2, 2)
     """
-    fleets = [
-        Fleet(fleet.name, fleet.train[:most_entities], fleet.test[:most_entities])
-        for fleet in dataset.fleets()
-        if fleet.test
-    ]
+    fleets = []
+    for fleet in dataset.fleets():
+        if fleet.test:
+            test = fleet.test[:most_entities]
+            moved = tuple(map(_moved_near, fleet.train, test))
+            fleets.append(Fleet(fleet.name, moved, test))
+            if notes is not None and any(
+                old.start_s != new.start_s for old, new in zip(fleet.train, moved, strict=False)
+            ):
+                notes.append(f"{dataset.name}, {fleet.name}: history was moved to within a day "
+                             "of the test")  # fmt: skip
     if not fleets:
         raise InputError("has no labelled test part", source=dataset.name)
     return fleets
+
+
+def _moved_near(train: KpiFrame, test: KpiFrame) -> KpiFrame:
+    days = (test.start_s - train.window.end_s) // _DAY_S
+    if days < 1 or _DAY_S % train.interval_s:
+        return train
+    return KpiFrame(
+        train.entity, train.kpis, train.start_s + days * _DAY_S, train.interval_s, train.values,
+        labels=train.labels,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,10 @@ def fit(
     versions = _model_versions(model)
     default = AnoTunerConfig.paper() if mode is Mode.PAPER else AnoTunerConfig()
     config = _with_settings(default, set_, "AnoTuner")
-    THRESHOLDS.load(config.threshold)  # a wrong name is told before training, not after it
+    # What would fail after training is told before it.
+    THRESHOLDS.load(config.threshold)
+    if model.exists() and not model.is_dir():
+        raise SettingError(f"--model: {model} is a file; name a folder")
     console = _console(json_target)
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
     frames, dropped = tables.read(partial(_say, console))
@@ -113,8 +116,8 @@ def fit(
     version = versions.add(detector, card)
     checkpoint.unlink(missing_ok=True)
     n_rows = sum(len(frame) for frame in frames)
-    _say(console, f"trained on {len(frames):,} entities, {n_rows:,} rows, {len(detector.kpis)} "
-         f"KPIs: version {version} in {model}")  # fmt: skip
+    _say(console, f"trained on {_count(len(frames), 'entity')}, {_count(n_rows, 'row')}, "
+         f"{_count(len(detector.kpis), 'KPI')}: version {version} in {model}")  # fmt: skip
     if json_target:
         write_json(json.dumps(versions.card(version), indent=1), json_target)
 
@@ -280,7 +283,7 @@ def tune(
     console = _console(json_target)
     parent = versions.current
     before = versions.load(parent)
-    sheet = read_table(feedback, names=("entity", "kpis"))
+    sheet = read_table(feedback, names=("entity", "kind", "kpis"))
     told = read_marks(sheet, source=str(feedback))
     if not told:
         raise InputError(

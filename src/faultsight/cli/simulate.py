@@ -136,7 +136,7 @@ def _write_stations(
     console = Console(quiet=json_target == STDOUT, highlight=False)
     first = fleet.test[0].times_s[0]
     since = datetime.fromtimestamp(int(first), UTC).strftime("%Y-%m-%dT%H:%M")
-    wrong = int(faults["is_anomaly"].sum())
+    wrong = int(faults["is_anomaly"].sum() or 0)  # None where there is not one row
     for line in (
         f"{n_stations} stations in {out}: train.parquet, and from {since} UTC on test.parquet "
         "with labels",

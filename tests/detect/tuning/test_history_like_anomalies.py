@@ -1,4 +1,4 @@
-"""History like what was missed is put aside; what resembles a false alarm, or is frequent, stays."""
+"""History like a missed anomaly is put aside; what is like a false alarm, or frequent, stays."""
 
 from __future__ import annotations
 

@@ -25,7 +25,6 @@ from faultsight.bench.engine import Context, Outcome, Row, Scenario
 from faultsight.core.errors import FaultSightError
 from faultsight.detect.data import Fleet, FleetDataset
 
-
 _FEW_ROWS = 100
 
 
@@ -36,9 +35,9 @@ class DetectBase(Scenario):
     are each entity's 0.995 quantile of its scores of history; ``f1_pot`` is ``f1_deployed`` with
     the level of peaks over threshold instead. The fleets of a set are fitted one by one and
     judged together. Memory is the highest that the process's resident memory stood above where
-    it was before the fit, of any one fleet. What is compiled or loaded on demand is so before, on
-    a few rows, and is in neither time nor memory. The random score is in every table, whichever methods
-    are named. ``--cases`` is how many entities of each fleet are taken.
+    it was before the fit, of any one fleet. A first run on a few rows, in neither time nor memory,
+    loads and compiles what is loaded and compiled on demand. The random score is in every table,
+    whichever methods are named. ``--cases`` is how many entities of each fleet are taken.
 
     The summary describes each set as it lies (``part`` is ``dataset``), then gives each method's
     mean figures over the sets that it was judged on and its mean rank in them (``method``).
@@ -62,7 +61,7 @@ class DetectBase(Scenario):
         described: list[Row] = []
         for dataset in fleet_datasets(context, notes):
             described.append({"part": "dataset"} | dataset.describe())
-            fleets = labelled_fleets(dataset, context.cases)
+            fleets = labelled_fleets(dataset, context.cases, notes=notes)
             for method in methods:
                 _warm_up(method, fleets[0])
                 context.progress(f"{dataset.name}, {method.name}, seed {context.seed}")

@@ -9,21 +9,20 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
-from faultsight.bench.plain_anotuner import plain_scores
 from faultsight.core.errors import UnknownMemberError
 from faultsight.core.kpi_frame import KpiFrame
-from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
-from faultsight.detect.anotuner.conditions.profile import Profile
-from faultsight.detect.anotuner.stream import AnoTunerStream
 from faultsight.detect.scaling import Scaling
 from faultsight.sim.base_stations import StationsConfig, simulate_stations
 
+if TYPE_CHECKING:
+    from faultsight.detect.anotuner import AnoTuner
+
+# What needs torch is imported where it is used: scenarios are listed without it, too.
 _METHODS = ("anotuner", "anotuner-sliding", "plain")
 _STATIONS = 200
 _TIMES_AS_MANY = (1, 2, 4)
@@ -56,6 +55,8 @@ class DetectSpeed(Scenario):
 
     def run(self, context: Context) -> Outcome:
         """Time every method asked for."""
+        from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
+
         for method in context.methods:
             if method not in _METHODS:
                 raise UnknownMemberError("method", method, _METHODS)
@@ -132,6 +133,10 @@ def _score_row(
 
 
 def _plain_row(model: AnoTuner, frames: Sequence[KpiFrame], context: Context) -> Row:
+    import torch
+
+    from faultsight.bench.plain_anotuner import plain_scores
+
     plain_scores(model, frames[:1])
     memory = _Memory()
     runs = []
@@ -164,6 +169,8 @@ def _plain_row(model: AnoTuner, frames: Sequence[KpiFrame], context: Context) ->
 
 
 def _tick_row(method: str, model: AnoTuner, frames: Sequence[KpiFrame], n_stations: int) -> Row:
+    from faultsight.detect.anotuner.stream import AnoTunerStream
+
     memory = _Memory()
     entities = [f"station-{i}" for i in range(n_stations)]
     start = time.perf_counter()
@@ -194,6 +201,8 @@ def _tick_row(method: str, model: AnoTuner, frames: Sequence[KpiFrame], n_statio
 
 
 def _training_row(frames: Sequence[KpiFrame], context: Context, notes: list[str]) -> Row:
+    from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
+
     config = AnoTunerConfig(seed=context.seed)
     start = time.perf_counter()
     epochs = 0
@@ -234,6 +243,8 @@ class _OutOfTimeError(Exception):
 
 def _of_more(model: AnoTuner, entities: Sequence[str]) -> AnoTuner:
     """Return the model as if it had been fitted on these, the known ones over and over."""
+    from faultsight.detect.anotuner.conditions.profile import Profile
+
     known = list(model.usual)
     like = {entity: known[place % len(known)] for place, entity in enumerate(entities)}
     more = copy.copy(model)

@@ -49,6 +49,8 @@ class TuningConfig:
         How missed anomalies are multiplied before; see `Augmentation`.
     ratio, cap : float
         Missed windows wanted for each false alarm; most generated for each real one.
+    least_marks : int
+        With fewer marks the network is not fine-tuned: they could not tell its weights apart.
     history : {"uniform", "tsal"}
         How history is sampled: everywhere alike, or by two-stage active learning.
     most_history : int
@@ -72,6 +74,7 @@ class TuningConfig:
     augmentation: Literal["none", "decoder", "rstl", "oversample"] = "none"
     ratio: float = 1.0
     cap: float = 1.0
+    least_marks: int = 30
     history: Literal["uniform", "tsal"] = "uniform"
     most_history: int = 2_000
     correction: bool = True
@@ -97,6 +100,7 @@ class TuningConfig:
         """Return the paper's way: LAELBO, augmentation to one for one, active learning."""
         said: dict[str, Any] = {
             "fine_tuning": "laelbo", "augmentation": "decoder", "cap": float("inf"),
+            "least_marks": 1,
             "history": "tsal", "correction": False, "head": False, "recalibration": False,
             "guard": False,
         }  # fmt: skip
@@ -170,7 +174,7 @@ def tune(
     material = _material(model, frames, marked, config, ask)
     tuned = model
     verdicts = []
-    for title, learn, wanted in _layers(config):
+    for title, learn, wanted in _layers(config, len(marked.spans)):
         if not wanted:
             continue
         progress(f"tuning: {title}")
@@ -194,14 +198,19 @@ def tune(
 
 
 def _layers(
-    config: TuningConfig,
+    config: TuningConfig, n_marks: int
 ) -> tuple[tuple[str, Callable[..., tuple[AnoTuner, TuningReport]], bool], ...]:
     """Return title, step and whether it is wanted, in order: each builds on those before."""
     return (
         ("history correction", _corrected, config.correction),
-        ("fine-tuning", _fine_tuned, config.fine_tuning != "none"),
+        (
+            "fine-tuning",
+            _fine_tuned,
+            config.fine_tuning != "none" and n_marks >= config.least_marks,
+        ),
         ("residual head", _with_head, config.head),
-        ("recalibration", _recalibrated, config.recalibration),
+        ("levels after false alarms", _raised, config.recalibration),
+        ("levels after missed anomalies", _lowered, config.recalibration),
     )
 
 
@@ -460,12 +469,24 @@ def _with_head(
     return _with_levels(tuned, material, marked.only(()), config), report
 
 
-def _recalibrated(
+def _raised(
     model: AnoTuner,
     material: _Material,
     marked: MarkedRows,
     config: TuningConfig,
     report: TuningReport,
 ) -> tuple[AnoTuner, TuningReport]:
-    """Count rows of false alarms among history; come down to what was missed."""
+    """Count rows of false alarms among the history that levels are set on."""
+    normal = marked.only([span for span in marked.spans if not span.is_anomaly])
+    return _with_levels(copy.copy(model), material, normal, config), report
+
+
+def _lowered(
+    model: AnoTuner,
+    material: _Material,
+    marked: MarkedRows,
+    config: TuningConfig,
+    report: TuningReport,
+) -> tuple[AnoTuner, TuningReport]:
+    """Come down to what was missed, where history allows it."""
     return _with_levels(copy.copy(model), material, marked, config), report

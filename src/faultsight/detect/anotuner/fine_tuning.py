@@ -3,7 +3,8 @@
 The paper's LAELBO (section 3.2, eq. 2) minimizes the negative evidence lower bound of windows
 marked normal and maximizes that of windows marked anomalous. Nothing bounds the second part: run
 for long, it ruins the model. The bounded hinge asks of an anomalous row only that its score
-reaches twice the deployed level, and then leaves the network alone.
+reaches twice the deployed level, and of a false alarm that it sinks to half of it; what is there
+already is left alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from faultsight.detect.anotuner._training import reconstruction_loss, torch_stre
 
 __all__ = ["Examples", "FineTuning", "fine_tune", "label_aware_loss"]
 
+_LOUDEST = 20.0
+"""Levels; what is higher still must not rule a step."""
+
 
 @dataclass(frozen=True)
 class FineTuning:
@@ -36,6 +40,9 @@ class FineTuning:
         Of Adam; largest norm of a step's gradient.
     margin : float
         An anomalous row's score should reach so many times the deployed level (hinge).
+    quiet : float
+        Weight of what a normal row's score is above the level over `margin`, beside its bound
+        (hinge).
     anomaly_share : float
         Anomalous windows weigh so much of all together, however few they are (hinge).
     variance, beta : float
@@ -50,6 +57,7 @@ class FineTuning:
     learning_rate: float = 5e-4
     clip: float = 1.0
     margin: float = 2.0
+    quiet: float = 1.0
     anomaly_share: float = 0.25
     variance: float = 0.01
     beta: float = 1.0
@@ -106,8 +114,9 @@ def label_aware_loss(
 
     With ``loss="laelbo"`` it is eq. 2 as written: a window's negative evidence lower bound, with
     its sign turned where the window is anomalous. With ``loss="hinge"`` normal windows keep that
-    bound, and an anomalous row costs what its score lacks to `margin` times the deployed level,
-    in units of the level.
+    bound and cost besides what their last row's score is above the level over `margin`; an
+    anomalous row costs what its score lacks to `margin` times the level. Both are in units of the
+    level.
     """
     found = network(examples.windows.rows, examples.windows.conditions, generator)
     bound = reconstruction_loss(examples.windows, found, variance=config.variance, beta=config.beta)
@@ -118,8 +127,11 @@ def label_aware_loss(
     known = examples.windows.known[:, -1]
     n_known = known.sum(1).clamp(min=1.0)
     score = (error * known / examples.usual).sum(1) * (known.shape[1] / n_known)
-    lacks = torch.relu(config.margin - score / examples.level)
+    height = score / examples.level
+    lacks = torch.relu(config.margin - height)
     n_anomalous = anomalous.sum()
+    loud = torch.relu(height - 1.0 / config.margin).clamp(max=_LOUDEST)
+    bound = bound + config.quiet * loud
     normal = ((1.0 - anomalous) * bound).sum() / (len(examples) - n_anomalous).clamp(min=1.0)
     missed = (anomalous * lacks).sum() / n_anomalous.clamp(min=1.0)
     share = config.anomaly_share * (n_anomalous > 0)

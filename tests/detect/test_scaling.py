@@ -108,28 +108,3 @@ def test_a_kpi_missing_in_an_entitys_history_has_the_scale_of_the_others() -> No
 def test_an_empty_history_has_the_scale_of_the_others() -> None:
     scaling = Scaling.fit([frame(np.zeros((0, 1)), "none"), frame(np.arange(101.0), "b")], tail=0.0)
     assert scaled(scaling, [50.0], "none") == [[0.5]]
-
-
-def test_a_change_is_undone_from_its_moment_on() -> None:
-    scaling = Scaling.fit([frame(np.arange(101.0)), frame(np.arange(101.0), "b")], tail=0.0)
-    changed = scaling.changed("a", 120, np.array([0.2]), np.array([0.5]))
-    usual = np.array([0.0, 0.4, 0.6, 1.0])
-    values = 100 * np.concatenate([usual[:2], 0.2 + 0.5 * usual[2:]])
-    np.testing.assert_allclose(changed.apply(frame(values)).values[:, 0], usual, atol=1e-6)
-    # The scaling changed from, and another entity's, are as they were.
-    assert scaling.changes == {}
-    np.testing.assert_allclose(scaling.apply(frame(values)).values[:, 0], values / 100, atol=1e-6)
-    np.testing.assert_allclose(
-        changed.apply(frame(values, "b")).values[:, 0], values / 100, atol=1e-6
-    )
-
-
-def test_a_second_change_is_of_what_the_first_has_made() -> None:
-    scaling = Scaling.fit([frame(np.arange(101.0))], tail=0.0)
-    once = scaling.changed("a", 0, np.array([0.2]), np.array([0.5]))
-    twice = once.changed("a", 60, np.array([-0.1]), np.array([2.0]))
-    values = np.array([30.0, 20.0, 45.0, 70.0])
-    by_once = once.apply(frame(values)).values[1:, 0]
-    np.testing.assert_allclose(
-        twice.apply(frame(values)).values[1:, 0], (by_once + 0.1) / 2, atol=1e-6
-    )

@@ -45,9 +45,7 @@ def first_judged_rows(fleet: Fleet, *, share: float = FEEDBACK_SHARE) -> dict[st
     return {test.entity: first[test.entity] + int(share * len(test)) for test in fleet.test}
 
 
-def judged_pairs(
-    scores: Iterable[Score], fleet: Fleet, *, share: float = FEEDBACK_SHARE
-) -> Judged:
+def judged_pairs(scores: Iterable[Score], fleet: Fleet, *, share: float = FEEDBACK_SHARE) -> Judged:
     """Return score and truth of each entity after the first part of the test."""
     first = first_judged_rows(fleet, share=share)
     truth = {test.entity: test.labels for test in fleet.test}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,6 @@ class Scaling:
     ----------
     low, span : mapping of str to array of shape (kpi,)
         Per entity, float64, in the KPI's own unit.
-    changes : mapping of str to (int, array, array)
-        Entities whose KPIs have moved for good: since when (seconds since 1970 UTC), and the
-        lowest usual values and spans from then on.
 
     Examples
     --------
@@ -42,9 +39,6 @@ class Scaling:
 
     low: Mapping[str, NDArray[np.float64]]
     span: Mapping[str, NDArray[np.float64]]
-    changes: Mapping[str, tuple[int, NDArray[np.float64], NDArray[np.float64]]] = field(
-        default_factory=dict
-    )
 
     @classmethod
     def fit(cls, frames: Sequence[KpiFrame], *, tail: float = 0.005) -> Scaling:
@@ -73,10 +67,6 @@ class Scaling:
         """Return the frame scaled and clipped; missing values stay missing."""
         low, span = self.of(frame.entity)
         scaled = (frame.values.astype(np.float64) - low) / span
-        if frame.entity in self.changes:
-            since_s, low, span = self.changes[frame.entity]
-            later = frame.times_s >= since_s
-            scaled[later] = (frame.values[later].astype(np.float64) - low) / span
         return KpiFrame(
             frame.entity,
             frame.kpis,
@@ -85,24 +75,6 @@ class Scaling:
             np.clip(scaled, _LOWEST, _HIGHEST).astype(np.float32),
             labels=frame.labels,
         )
-
-    def changed(
-        self,
-        entity: str,
-        since_s: int,
-        offset: NDArray[np.float64],
-        factor: NDArray[np.float64],
-    ) -> Scaling:
-        """Return the scaling that undoes a change of an entity's scaled values since a moment.
-
-        What was scaled to ``offset + factor * usual`` is scaled to ``usual`` from then on. An
-        entity has one change; a later one is taken to be of what the one before has made.
-        """
-        low, span = self.of(entity)
-        if entity in self.changes and self.changes[entity][0] <= since_s:
-            _, low, span = self.changes[entity]
-        change = since_s, low + offset * span, factor * span
-        return Scaling(self.low, self.span, {**self.changes, entity: change})
 
     def of(self, entity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return an entity's lowest usual values and spans; the fleet's medians if unseen."""

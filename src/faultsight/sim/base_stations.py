@@ -357,9 +357,7 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
     return episodes
 
 
-def _severity(
-    config: StationsConfig, stream: np.random.Generator, n: int
-) -> NDArray[np.float64]:
+def _severity(config: StationsConfig, stream: np.random.Generator, n: int) -> NDArray[np.float64]:
     """Draw how bad faults are, between the least that operators would label and 1."""
     least = config.least_severity
     return np.asarray(least + (1 - least) * stream.beta(1.2, 1.0, n))

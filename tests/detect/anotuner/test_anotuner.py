@@ -132,7 +132,7 @@ def test_an_entity_never_seen_is_scored_with_the_fleets_medians() -> None:
 def test_interrupted_training_ends_with_the_same_weights(
     config: AnoTunerConfig, tmp_path: Path
 ) -> None:
-    class Stop(Exception):
+    class StopTrainingError(Exception):
         pass
 
     frames = fleet()
@@ -141,9 +141,9 @@ def test_interrupted_training_ends_with_the_same_weights(
 
     def stop_after_first(line: str) -> None:
         if line.startswith("epoch 2"):
-            raise Stop
+            raise StopTrainingError
 
-    with pytest.raises(Stop):  # after an epoch, before its checkpoint
+    with pytest.raises(StopTrainingError):  # after an epoch, before its checkpoint
         AnoTuner(config, checkpoint=path).fit(frames, progress=stop_after_first)
     told: list[str] = []
     resumed = AnoTuner(config, checkpoint=path).fit(frames, progress=told.append)
@@ -268,19 +268,23 @@ def test_tuning_lowers_false_alarms_and_leaves_the_original_as_it_was(
 def test_the_guard_reports_every_layer() -> None:
     frames, marks = marked_fleet()
     detector = AnoTuner(QUICK).fit(cut(frames, 150))
-    _, report = detector.tune(frames, marks, TuningConfig(epochs=2))
-    assert [v.step for v in report.verdicts] == [
-        "history correction",
-        "fine-tuning",
-        "residual head",
-        "recalibration",
-    ]
+    _, report = detector.tune(frames, marks)
+    steps = [verdict.step for verdict in report.verdicts]
+    assert steps[:3] == ["history correction", "residual head", "recalibration"]
+    assert steps[3:] == ["recalibration by false alarms"] * (not report.verdicts[2].kept)
     for verdict in report.verdicts:
         assert verdict.before is not None
         assert verdict.after is not None
         assert verdict.kept == (verdict.after < verdict.before - 1e-9)
         assert verdict.reason
     json.dumps(report.to_dict())
+
+
+def test_the_network_is_fine_tuned_where_marks_are_enough() -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    _, report = detector.tune(frames, marks, TuningConfig(epochs=2, least_marks=8))
+    assert report.verdicts[1].step == "fine-tuning"
 
 
 def test_no_marks_and_unusable_marks_change_nothing_and_are_counted() -> None:

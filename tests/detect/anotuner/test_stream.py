@@ -46,9 +46,6 @@ def model(form: str, memory: float = 0.4, *, tuned: bool = False) -> AnoTuner:
     fitted = AnoTuner(config).fit([frame[:80] for frame in fleet()])
     if tuned:
         fitted.head = ResidualHead(KPIS, (0.5, -0.3, 0.1), {"cell-1": 0.7}, 0.3, 2)
-        change = np.array([0.1, 0.0, -0.2]), np.array([1.5, 1.0, 0.8])
-        fitted.scaling = fitted.scaling.changed("cell-2", 95 * HOUR_S, *change)
-        fitted.scaling = fitted.scaling.changed("cell-0", 40 * HOUR_S, *change)
     return fitted
 
 

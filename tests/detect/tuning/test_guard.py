@@ -15,7 +15,7 @@ from faultsight.core.errors import SettingError
 from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.contract import Score
-from faultsight.detect.tuning.guard import Guard, GuardVerdict, judge
+from faultsight.detect.tuning.guard import CrossValidation, Guard, GuardVerdict
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan, rows_of_marks
 
 N_ROWS = 600
@@ -58,6 +58,18 @@ SPIKES = range(310, 600, 40)
 """Rows of eight false alarms, at 20 over a level of 10."""
 
 
+def judged(
+    learn: Any,
+    marked: MarkedRows,
+    frames: Sequence[KpiFrame],
+    *,
+    history: Mapping[str, NDArray[np.int64]] = HISTORY,
+    guard: Guard | None = None,
+) -> GuardVerdict:
+    check = CrossValidation(Detector(), marked, history, frames=frames, guard=guard)
+    return check.judge("step", lambda _detector, rest: learn(rest))
+
+
 def verdict(
     learn: Any,
     *,
@@ -68,7 +80,7 @@ def verdict(
     frames = [frame(dict.fromkeys(SPIKES, 20.0) if hot is None else hot)]
     told = [span(row, FALSE_ALARM) for row in SPIKES] if marks is None else marks
     marked = rows_of_marks(frames, told)
-    return judge("step", Detector(), learn, marked, HISTORY, frames=frames, guard=guard)
+    return judged(learn, marked, frames, guard=guard)
 
 
 def test_a_step_that_quiets_false_alarms_is_kept() -> None:
@@ -196,7 +208,7 @@ def test_neighbours_at_another_entity_are_learned_from() -> None:
         seen.append([s.mark.entity for s in marked.spans])
         return Detector()
 
-    judge("step", Detector(), remember, rows_of_marks(frames, marks), HISTORY, frames=frames)
+    judged(remember, rows_of_marks(frames, marks), frames)
     assert seen == [["a", "b"], ["a", "b"], ["a", "a"]]
 
 
@@ -229,7 +241,7 @@ def test_spans_without_history_of_their_entity_can_be_judged() -> None:
     frames = [frame(dict.fromkeys(SPIKES, 20.0))]
     marked = rows_of_marks(frames, [span(row, FALSE_ALARM) for row in SPIKES])
     assert isinstance(marked.spans[0], MarkedSpan)
-    assert judge("s", Detector(), lambda _m: Detector(25.0), marked, {}, frames=frames).kept
+    assert judged(lambda _m: Detector(25.0), marked, frames, history={}).kept
 
 
 @pytest.mark.parametrize(
@@ -238,3 +250,32 @@ def test_spans_without_history_of_their_entity_can_be_judged() -> None:
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingError):
         Guard(**wrong)
+
+
+def test_a_later_step_builds_on_models_that_have_not_seen_the_held_out_marks() -> None:
+    frames = [frame(dict.fromkeys(SPIKES, 20.0))]
+    marked = rows_of_marks(frames, [span(row, FALSE_ALARM) for row in SPIKES])
+    check = CrossValidation(Detector(), marked, HISTORY, frames=frames)
+    lost = check.judge("worse", lambda _detector, _rest: Detector(level=1.0))
+    assert not lost.kept
+    taught: list[frozenset[int]] = []
+
+    class Taught(Detector):
+        def __init__(self, level: float, rest: MarkedRows) -> None:
+            super().__init__(level)
+            self.rows = frozenset(int(s.rows[0]) for s in rest.spans)
+
+    first = check.judge("first", lambda _detector, rest: Taught(15.0, rest))
+    assert first.kept
+
+    def second(model: Any, rest: MarkedRows) -> Detector:
+        assert model.level == 15.0  # what was rolled back is not built on, what was kept is
+        assert model.rows == {int(s.rows[0]) for s in rest.spans}
+        taught.append(model.rows)
+        return Detector(level=25.0)
+
+    verdict_of_second = check.judge("second", second)
+    assert verdict_of_second.kept
+    assert verdict_of_second.before == first.after
+    assert len(set(taught)) == 4
+    assert all(len(rows) < len(SPIKES) for rows in taught)

@@ -54,9 +54,6 @@ def save_model(model: AnoTuner, folder: Path, card: Mapping[str, Any]) -> Path:
     arrays["usual_elsewhere"] = model.usual_elsewhere
     arrays["scaling.low"] = np.stack([model.scaling.low[entity] for entity in entities])
     arrays["scaling.span"] = np.stack([model.scaling.span[entity] for entity in entities])
-    for number, entity in enumerate(sorted(model.scaling.changes)):
-        _, low, span = model.scaling.changes[entity]
-        arrays[f"change.{number}"] = np.stack([low, span])
     tensors |= {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
     data = save({name: value.contiguous() for name, value in tensors.items()})
     digest = hashlib.sha256(data).hexdigest()
@@ -71,7 +68,6 @@ def save_model(model: AnoTuner, folder: Path, card: Mapping[str, Any]) -> Path:
         "interval_s": model.interval_s,
         "trained": {"start_s": model.trained.start_s, "end_s": model.trained.end_s},
         "entities": entities,
-        "changes": [[e, model.scaling.changes[e][0]] for e in sorted(model.scaling.changes)],
         "levels": model.levels,
         "head": None if model.head is None else model.head.to_dict(),
         "losses": model.losses,
@@ -114,10 +110,6 @@ def load_model(folder: Path) -> AnoTuner:
         model.scaling = Scaling(
             dict(zip(entities, arrays["scaling.low"], strict=True)),
             dict(zip(entities, arrays["scaling.span"], strict=True)),
-            {
-                str(entity): (int(since_s), *arrays[f"change.{number}"])
-                for number, (entity, since_s) in enumerate(told["changes"])
-            },
         )
         model.condition = CONDITIONS.load(model.config.condition).from_state(
             {

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from faultsight.core.errors import SettingError
-from faultsight.core.feedback import Mark
+from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.core.seed import random_stream
+from faultsight.detect.anotuner._kept import KeptDeviations
 from faultsight.detect.anotuner._rows import RowBank, Windows
 from faultsight.detect.anotuner.active_learning import ActiveLearning, Query, choose_history
 from faultsight.detect.anotuner.augmentation import Augmentation, augment, n_generated
@@ -23,7 +24,7 @@ from faultsight.detect.anotuner.fine_tuning import Examples, FineTuning, fine_tu
 from faultsight.detect.contract import Progress
 from faultsight.detect.scaling import Scaling
 from faultsight.detect.thresholds import THRESHOLDS
-from faultsight.detect.tuning.guard import GuardVerdict, judge
+from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict
 from faultsight.detect.tuning.history_like_anomalies import history_like_anomalies
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan, rows_of_marks
 from faultsight.detect.tuning.recalibration import recalibrate
@@ -153,6 +154,14 @@ class _Material:
     ask: Callable[[Query], bool | None] | None
 
 
+_FALLBACK = "recalibration by false alarms"
+"""Tried where recalibration by all marks is rolled back."""
+_Layer = Callable[
+    ["AnoTuner", _Material, MarkedRows, TuningConfig, TuningReport],
+    tuple["AnoTuner", TuningReport],
+]
+
+
 def tune(
     model: AnoTuner,
     frames: Sequence[KpiFrame],
@@ -171,46 +180,44 @@ def tune(
     blank = report = TuningReport(counts, dict(marked.dropped))
     if not marked.spans:
         return copy.copy(model), report
+    tuned = model = copy.copy(model)
+    model._kept = KeptDeviations()
     material = _material(model, frames, marked, config, ask)
-    tuned = model
-    verdicts = []
-    for title, learn, wanted in _layers(config, len(marked.spans)):
-        if not wanted:
+    verdicts: list[GuardVerdict] = []
+    guard = (
+        CrossValidation(model, marked, material.sampled, frames=frames) if config.guard else None
+    )
+    for title, learn, wanted in _layers(config, marked):
+        if not wanted or (title == _FALLBACK and verdicts[-1].kept):
             continue
         progress(f"tuning: {title}")
 
-        def step(
-            spans: MarkedRows,
-            base: AnoTuner = tuned,
-            learn: Callable[..., tuple[AnoTuner, TuningReport]] = learn,
-        ) -> AnoTuner:
+        def step(base: AnoTuner, spans: MarkedRows, learn: _Layer = learn) -> AnoTuner:
             return learn(base, material, spans, config, blank)[0]
 
-        if config.guard:
-            verdict = judge(title, tuned, step, marked, material.sampled, frames=frames)
-        else:
+        if guard is None:
             verdict = GuardVerdict(title, True, None, None, len(marked.spans), "not guarded")
+        else:
+            verdict = guard.judge(title, step)
         progress(f"tuning: {title} {'kept' if verdict.kept else 'rolled back'}: {verdict.reason}")
         if verdict.kept:
             tuned, report = learn(tuned, material, marked, config, report)
         verdicts.append(verdict)
+    tuned = copy.copy(tuned)
+    tuned._kept = None
     return tuned, replace(report, verdicts=tuple(verdicts))
 
 
-def _layers(
-    config: TuningConfig, n_marks: int
-) -> tuple[tuple[str, Callable[..., tuple[AnoTuner, TuningReport]], bool], ...]:
+def _layers(config: TuningConfig, marked: MarkedRows) -> tuple[tuple[str, _Layer, bool], ...]:
     """Return title, step and whether it is wanted, in order: each builds on those before."""
+    fine_tuned = config.fine_tuning != "none" and len(marked.spans) >= config.least_marks
+    kinds = {span.mark.kind for span in marked.spans}
     return (
         ("history correction", _corrected, config.correction),
-        (
-            "fine-tuning",
-            _fine_tuned,
-            config.fine_tuning != "none" and n_marks >= config.least_marks,
-        ),
+        ("fine-tuning", _fine_tuned, fine_tuned),
         ("residual head", _with_head, config.head),
-        ("levels after false alarms", _raised, config.recalibration),
-        ("levels after missed anomalies", _lowered, config.recalibration),
+        ("recalibration", _recalibrated, config.recalibration),
+        (_FALLBACK, _raised, config.recalibration and kinds > {MarkKind.FALSE_ALARM}),
     )
 
 
@@ -221,14 +228,15 @@ def _material(
     config: TuningConfig,
     ask: Callable[[Query], bool | None] | None,
 ) -> _Material:
-    """Lay out rows and sample history: unmarked rows from the time that was trained on."""
-    history_rows, pool = {}, []
+    """Lay out rows and sample normal history: neither marked nor like a marked anomaly."""
+    history_rows = {frame.entity: frame.rows_in(model.trained).stop for frame in frames}
+    aside = history_like_anomalies(_deviations(model, frames), history_rows, marked)
+    pool = []
     for number, frame in enumerate(frames):
-        rows = frame.rows_in(model.trained)
-        history_rows[frame.entity] = rows.stop
-        usable = ~marked.is_marked(frame.entity, len(frame))
-        usable[: rows.start] = usable[rows.stop :] = False
-        usable &= np.isfinite(frame.values).any(axis=1)
+        n_rows = history_rows[frame.entity]
+        usable = ~marked.is_marked(frame.entity, len(frame))[:n_rows] & ~aside[frame.entity]
+        usable[: frame.rows_in(model.trained).start] = False
+        usable &= np.isfinite(frame.values[:n_rows]).any(axis=1)
         at = np.flatnonzero(usable)
         pool.append(np.stack([np.full(len(at), number), at], axis=1))
     together = np.concatenate(pool)
@@ -252,10 +260,7 @@ def _corrected(
 ) -> tuple[AnoTuner, TuningReport]:
     """Learn anew what is usual: without history like anomalies, with rows of false alarms."""
     tuned = copy.copy(model)
-    deviations = {
-        entity: (rows / np.sqrt(model.usual.get(entity, model.usual_elsewhere))).astype(np.float32)
-        for entity, rows in model._deviations(material.frames)
-    }
+    deviations = _deviations(model, material.frames)
     tuned.aside = history_like_anomalies(deviations, material.history_rows, marked)
     if any(rows.any() for rows in tuned.aside.values()):
         history = _history_of(tuned, material)
@@ -264,6 +269,14 @@ def _corrected(
             [tuned.scaling.apply(frame) for frame in history]
         )
     return _with_usual(tuned, material, marked, config), report
+
+
+def _deviations(model: AnoTuner, frames: Sequence[KpiFrame]) -> dict[str, NDArray[np.float32]]:
+    """Return what each row differs by, in units of the usual error of its entity and KPI."""
+    return {
+        entity: (rows / np.sqrt(model.usual.get(entity, model.usual_elsewhere))).astype(np.float32)
+        for entity, rows in model._deviations(frames)
+    }
 
 
 def _history_of(model: AnoTuner, material: _Material) -> list[KpiFrame]:
@@ -297,7 +310,8 @@ def _with_usual(
                 weights[span.mark.entity][span.rows] = config.confirmed_weight
     usual, levels = model.usual, model.levels
     model._learn_usual(material.frames, weights)
-    model.usual = usual | {e: u for e, u in model.usual.items() if weights[e].any()}
+    learned = {e: u for e, u in model.usual.items() if e in usual and weights[e].any()}
+    model.usual = usual | learned
     model.levels = levels
     return _with_levels(model, material, marked.only(()), config)
 
@@ -327,6 +341,8 @@ def _fine_tuned(
     report: TuningReport,
 ) -> tuple[AnoTuner, TuningReport]:
     """Fine-tune the network on marked windows and history, and learn anew what is usual."""
+    if not marked.spans:
+        return model, report
     bank = model._bank([model.scaling.apply(frame) for frame in material.frames])
     collect = _Collector(model, material, bank, marked)
     wrong = collect.spans([s for s in marked.spans if s.is_anomaly])
@@ -410,12 +426,7 @@ def _history(
 ) -> tuple[Examples | None, int]:
     """Return windows of history with labels, and how many the operator was asked about."""
     model, material = collect.model, collect.material
-    pairs = [
-        (entity, row)
-        for entity, rows in material.sampled.items()
-        for row in rows.tolist()
-        if entity not in model.aside or not model.aside[entity][row]
-    ]
+    pairs = [(entity, row) for entity, rows in material.sampled.items() for row in rows.tolist()]
     if not pairs:
         return None, 0
     entities = [entity for entity, _ in pairs]
@@ -469,6 +480,17 @@ def _with_head(
     return _with_levels(tuned, material, marked.only(()), config), report
 
 
+def _recalibrated(
+    model: AnoTuner,
+    material: _Material,
+    marked: MarkedRows,
+    config: TuningConfig,
+    report: TuningReport,
+) -> tuple[AnoTuner, TuningReport]:
+    """Count false alarms among the history of levels; come down to what was missed."""
+    return _with_levels(copy.copy(model), material, marked, config), report
+
+
 def _raised(
     model: AnoTuner,
     material: _Material,
@@ -476,17 +498,6 @@ def _raised(
     config: TuningConfig,
     report: TuningReport,
 ) -> tuple[AnoTuner, TuningReport]:
-    """Count rows of false alarms among the history that levels are set on."""
+    """Recalibrate by false alarms alone: what was missed need not come again."""
     normal = marked.only([span for span in marked.spans if not span.is_anomaly])
     return _with_levels(copy.copy(model), material, normal, config), report
-
-
-def _lowered(
-    model: AnoTuner,
-    material: _Material,
-    marked: MarkedRows,
-    config: TuningConfig,
-    report: TuningReport,
-) -> tuple[AnoTuner, TuningReport]:
-    """Come down to what was missed, where history allows it."""
-    return _with_levels(copy.copy(model), material, marked, config), report

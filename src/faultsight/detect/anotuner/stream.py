@@ -276,7 +276,6 @@ class AnoTunerStream:
         residuals: bool = False, scored: bool = True,
     ) -> Tick:  # fmt: skip
         """Take in one row of all that have begun by now; do no more than needed if not scored."""
-        self._scale.change(time_s)
         told = np.empty(values.shape if residuals else (0, 0), dtype=np.float32)
         total = np.full(len(self.entities), np.nan)
         slot = int(self._profile.slots(np.array([time_s]))[0])
@@ -328,7 +327,7 @@ class AnoTunerStream:
 
 
 class _Scale:
-    """`Scaling` of a fleet, looked up once; changes come into force as time goes on."""
+    """`Scaling` of a fleet, looked up once."""
 
     def __init__(self, scaling: Scaling, places: dict[str, int]) -> None:
         stranger = next(name for name in map(str, count()) if name not in scaling.low)
@@ -340,20 +339,6 @@ class _Scale:
         unknown = ~np.isfinite(self._low) | ~np.isfinite(self._span)
         self._low = np.where(unknown, fleet[0], self._low)
         self._span = np.where(unknown, fleet[1], self._span)
-        self._changes = sorted(
-            (
-                (since_s, places[entity], low, span)
-                for entity, (since_s, low, span) in scaling.changes.items()
-                if entity in places
-            ),
-            key=lambda change: change[:2],
-            reverse=True,
-        )
-
-    def change(self, time_s: int) -> None:
-        """Bring into force what has changed by now."""
-        while self._changes and self._changes[-1][0] <= time_s:
-            _, place, self._low[place], self._span[place] = self._changes.pop()
 
     def apply(self, values: Floats, who: slice) -> Floats:
         """Return values scaled and clipped; NaN where missing."""

@@ -16,6 +16,6 @@ class ASD(FleetFolder):
     source: ClassVar[Source] = Source(
         url="https://github.com/zhhlee/InterFusion",
         licence="MIT",
-        obtain="convert data/processed/omi-*.pkl of the repository to detect/ASD/<entity>/*.parquet",
+        obtain="convert the repository's data/processed/omi-*.pkl to detect/ASD/<entity>/*.parquet",
     )
     interval_s: ClassVar[int] = 300

@@ -18,6 +18,6 @@ class CDN(FleetFolder):
     source: ClassVar[Source] = Source(
         url="https://github.com/dlagul/SDFVAE",
         licence="unclear (the licence file was removed): never shipped",
-        obtain="convert data_preprocess/data_n_kpi of commit 7a99bc9 to detect/CDN/<site>/*.parquet",
+        obtain="convert data_preprocess/data_n_kpi of commit 7a99bc9 to detect/CDN/<site>",
     )
     interval_s: ClassVar[int] = 300

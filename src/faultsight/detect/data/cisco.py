@@ -18,7 +18,10 @@ class CISCO(FleetFolder):
     source: ClassVar[Source] = Source(
         url="https://github.com/cisco-ie/telemetry",
         licence="CDLA-Permissive-1.0",
-        obtain="convert datasets 2 and 3 (as in anrputina/OutlierDenStream-BigDama18) to detect/CISCO/<node>/*.parquet",
+        obtain=(
+            "convert datasets 2 and 3 (as in anrputina/OutlierDenStream-BigDama18) to "
+            "detect/CISCO/<node>/*.parquet"
+        ),
     )
     interval_s: ClassVar[int] = 5
     no_feedback: ClassVar[str] = (

@@ -1,4 +1,4 @@
-"""A water distribution plant under attack, 123 sensors and actuators, for users who hold the files."""
+"""A water distribution plant under attack, 123 sensors, for users who hold the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the linear peers share: rows with mean 0 and deviation 1 by entity, and errors in usual units.
+"""What the linear peers share: standardized rows, and errors in usual units.
 
 They see the same scaled and clipped rows as AnoTuner, and their errors are measured as its are:
 squared, over the usual one of the entity and KPI, summed over KPIs.

@@ -18,7 +18,7 @@ class InputNormConfig:
 
 
 class InputNorm(StandardizedDetector):
-    """Squared standardized values, summed over KPIs (the untrained baseline of Kim et al., AAAI '22).
+    """Squared standardized values, summed over KPIs (the untrained score of Kim et al., AAAI '22).
 
     Examples
     --------

@@ -75,12 +75,7 @@ def unscaled(
     True
     """
     low, span = scaling.of(frame.entity)
-    own = low + span * values.astype(np.float64)
-    if frame.entity in scaling.changes:
-        since_s, low, span = scaling.changes[frame.entity]
-        later = frame.times_s >= since_s
-        own[later] = low + span * values[later].astype(np.float64)
-    return own
+    return np.asarray(low + span * values.astype(np.float64))
 
 
 def windows_of(model: AnoTuner, ends: Ends, *, is_anomaly: bool = False) -> Examples:

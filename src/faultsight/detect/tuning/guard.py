@@ -5,8 +5,8 @@ entity, so an entity without marks left could not tell. The step learns without 
 judged on it, and so on in turn. Marks next to the held-out ones are left out of learning, so that
 one event cannot teach about itself. The loss adds up
 
-- quiet: how many held-out false alarms are still raised, over what was raised before, and how
-  many alarms sampled history raises, over what it raised before (the mean of the two); what
+- quiet: how many held-out false alarms are still raised, over what was raised before any step,
+  and how many alarms sampled history raises, over what it raised then (the mean of the two); what
   hardly raised any is compared with one alarm, else a trace more or less would decide;
 - misses: the share of held-out anomalies that raise no alarm;
 - ranking: how many normal rows of its entity score as high as a held-out anomaly; without any
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.contract import Score
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan
 
-__all__ = ["Deployed", "Guard", "GuardVerdict", "judge"]
+__all__ = ["CrossValidation", "Deployed", "Guard", "GuardVerdict"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -49,6 +49,9 @@ class Deployed(Protocol):
 
     def level_of(self, entity: str) -> float:
         """Return an entity's level."""
+
+
+Model = TypeVar("Model", bound=Deployed)
 
 
 @dataclass(frozen=True)
@@ -112,26 +115,17 @@ class GuardVerdict:
         return asdict(self)
 
 
-def judge(
-    step: str,
-    before: Deployed,
-    learn: Callable[[MarkedRows], Deployed],
-    marked: MarkedRows,
-    history: Mapping[str, Rows],
-    *,
-    frames: Sequence[KpiFrame],
-    guard: Guard | None = None,
-) -> GuardVerdict:
-    """Cross-validate a step on the marks and on sampled history.
+class CrossValidation(Generic[Model]):
+    """Judges one step after the other, each on marks that nothing before it has seen either.
+
+    For each fold there is a model that has taken the kept steps without the fold's marks. A new
+    step starts from these, or what earlier steps learned from the held-out marks would count
+    against it.
 
     Parameters
     ----------
-    step : str
-        What to call it.
-    before : Deployed
-        As it stands.
-    learn : callable
-        Returns what the step makes of it from some of the marks.
+    model : Deployed
+        Before any step; alarms count as a multiple of its.
     marked : MarkedRows
         All marks.
     history : mapping of str to array of int
@@ -140,34 +134,78 @@ def judge(
         History and the rows that the marks speak of.
     guard : Guard, optional
         The settings.
-
-    Returns
-    -------
-    GuardVerdict
-        Kept if the loss on what was held out is lower with the step.
     """
-    guard = guard or Guard()
-    n_marks = len(marked.spans)
-    if n_marks < guard.least_marks:
-        reason = f"{n_marks} marks are too few to tell; {guard.least_marks} are needed"
-        return GuardVerdict(step, False, None, None, n_marks, reason)
-    standing = _Judged.of(before, frames, history, marked, guard)
-    old, new = _Tally(), _Tally()
-    folds = _folds(marked.spans, guard)
-    for held_out in folds:
-        rest = [span for span in marked.spans if _is_apart(span, held_out, guard.apart_rows)]
-        learned = _Judged.of(learn(marked.only(rest)), frames, history, marked, guard)
-        for tally, judged in ((old, standing), (new, learned)):
+
+    def __init__(
+        self,
+        model: Model,
+        marked: MarkedRows,
+        history: Mapping[str, Rows],
+        *,
+        frames: Sequence[KpiFrame],
+        guard: Guard | None = None,
+    ) -> None:
+        self._guard = guard or Guard()
+        self._marked, self._history, self._frames = marked, history, frames
+        self._n_marks = len(marked.spans)
+        self._folds: list[tuple[list[MarkedSpan], MarkedRows]] = []
+        if self._n_marks >= self._guard.least_marks:
+            for held_out in _folds(marked.spans, self._guard):
+                apart = self._guard.apart_rows
+                rest = [span for span in marked.spans if _is_apart(span, held_out, apart)]
+                self._folds.append((held_out, marked.only(rest)))
+            first = self._judged(model)
+            self._judgements = [first] * len(self._folds)
+            self._reference = self._tally(self._judgements)
+        self._models = [model] * len(self._folds)
+
+    def judge(self, step: str, learn: Callable[[Model, MarkedRows], Model]) -> GuardVerdict:
+        """Judge a step; if it is kept, the next one builds on it.
+
+        Parameters
+        ----------
+        step : str
+            What to call it.
+        learn : callable
+            Returns what the step makes of a model and some of the marks.
+
+        Returns
+        -------
+        GuardVerdict
+            Kept if the loss on what was held out is lower with the step.
+        """
+        if not self._folds:
+            least = self._guard.least_marks
+            reason = f"{self._n_marks} marks are too few to tell; {least} are needed"
+            return GuardVerdict(step, False, None, None, self._n_marks, reason)
+        learned = [
+            learn(model, rest) for model, (_, rest) in zip(self._models, self._folds, strict=True)
+        ]
+        judgements = [self._judged(model) for model in learned]
+        one_row = 1.0 / max(sum(map(len, self._history.values())), 1)
+        lost, gained = (
+            self._tally(judged).loss(self._reference, one_row)
+            for judged in (self._judgements, judgements)
+        )
+        # What differs by rounding alone is no gain.
+        kept = gained < lost - 1e-9
+        if kept:
+            self._models, self._judgements = learned, judgements
+        word = "falls" if kept else "does not fall"
+        n_folds = len(self._folds)
+        reason = f"held-out loss {word}, from {lost:.3f} to {gained:.3f}, over {n_folds} folds"
+        return GuardVerdict(step, kept, lost, gained, self._n_marks, reason)
+
+    def _judged(self, model: Model) -> _Judged:
+        return _Judged.of(model, self._frames, self._history, self._marked, self._guard)
+
+    def _tally(self, judgements: Sequence[_Judged]) -> _Tally:
+        tally = _Tally()
+        for judged, (held_out, _) in zip(judgements, self._folds, strict=True):
             tally.history.append(judged.history_alarms())
             for span in held_out:
                 tally.add(span, judged)
-    one_row = 1.0 / max(sum(map(len, history.values())), 1)
-    lost, gained = old.loss(old, one_row), new.loss(old, one_row)
-    # What differs by rounding alone is no gain.
-    kept = gained < lost - 1e-9
-    word = "falls" if kept else "does not fall"
-    reason = f"held-out loss {word}, from {lost:.3f} to {gained:.3f}, over {len(folds)} folds"
-    return GuardVerdict(step, kept, lost, gained, n_marks, reason)
+        return tally
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,7 +115,7 @@ def history_like_anomalies(
 
 def _strong(rows: Deviations) -> Deviations:
     size = (rows**2).sum(axis=1)
-    return rows[size >= np.median(size)]
+    return np.asarray(rows[size >= np.median(size)])
 
 
 def _directions(rows: Deviations) -> Deviations:

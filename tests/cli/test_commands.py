@@ -167,8 +167,9 @@ def test_simulated_stations_are_two_tables_and_the_truth(run: Any, tmp_path: Pat
     size = ("--stations", 12, "--days", 2, "--seed", 5)
     outcome = run("simulate", "stations", "--out", first, *size)
     told = json.loads(run("simulate", "stations", "--out", second, *size, "--json").out)
-    names = ["faults.csv", "sites.csv", "test.parquet", "train.parquet"]
-    assert sorted(path.name for path in first.iterdir()) == names
+    names = ["test.parquet", "train.parquet", "truth/faults.csv", "truth/sites.csv"]
+    files = (path for path in first.rglob("*") if path.is_file())
+    assert sorted(path.relative_to(first).as_posix() for path in files) == names
     assert all((first / n).read_bytes() == (second / n).read_bytes() for n in names)
 
     train, test = (pl.read_parquet(first / f"{part}.parquet") for part in ("train", "test"))
@@ -178,7 +179,7 @@ def test_simulated_stations_are_two_tables_and_the_truth(run: Any, tmp_path: Pat
     begins = "2024-01-03T00:00"
     assert told["test_since"] == begins
     assert test["timestamp"].dt.strftime("%Y-%m-%dT%H:%M").min() == begins
-    faults = pl.read_csv(first / "faults.csv")
+    faults = pl.read_csv(first / "truth" / "faults.csv")
     assert told["faults"] == faults["is_anomaly"].sum() > 0
     assert f"from {begins} UTC on test.parquet with labels" in outcome.out
     assert f"\n{told['faults']} faults and " in outcome.out

@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -46,6 +46,7 @@ Row = dict[str, str | int | float | bool | None]
 """One flat row of a result."""
 
 _PACKAGES = ("numpy", "scipy", "numba", "polars", "narwhals")
+_EXTRA_PACKAGES = ("torch", "statsmodels")
 
 
 # A table of more columns holds figures, and its names are short enough to stand unbroken.
@@ -64,7 +65,8 @@ class Context:
     Attributes
     ----------
     data_dir : Path, optional
-        The folder that holds ``localize/<set>``; see `faultsight.localize.data.data_folder`.
+        The folder that holds ``detect/<set>`` and ``localize/<set>``; see
+        `faultsight.core.datasets.data_folder`.
     methods, datasets : tuple of str
         Only these; all if empty.
     seed : int
@@ -314,6 +316,11 @@ def _finite(row: Row) -> Row:
 
 def _versions() -> dict[str, str]:
     installed = {package: version(package) for package in _PACKAGES}
+    for package in _EXTRA_PACKAGES:
+        try:
+            installed[package] = version(package)
+        except PackageNotFoundError:
+            continue
     return {"faultsight": __version__, "python": platform.python_version(), **installed}
 
 

@@ -34,13 +34,15 @@ def run(
     *,
     data: Annotated[
         Path | None,
-        Option(help="Folder that holds localize/<set>; default: FAULTSIGHT_DATA, or the cache."),
+        Option(
+            help="Folder that holds detect/<set> and localize/<set>; default: FAULTSIGHT_DATA, or the cache."
+        ),
     ] = None,
     methods: Annotated[str, Option(help="Only these methods, joined by commas.")] = "",
     datasets: Annotated[str, Option(help="Only these datasets, joined by commas.")] = "",
     seed: Annotated[int, Option(min=0, help="Seed of simulations and of the bootstrap.")] = 0,
     cases: Annotated[
-        int | None, Option(min=1, help="At most so many cases of each dataset.")
+        int | None, Option(min=1, help="At most so many cases, entities or runs of each dataset.")
     ] = None,
     seconds: Annotated[
         float, Option(min=0.0, help="What one method may spend on one dataset.")

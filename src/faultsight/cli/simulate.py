@@ -54,7 +54,7 @@ def simulate(
     takes the folder.
 
     stations: hourly KPIs in train.parquet and test.parquet, what happened
-    in faults.csv. `faultsight detect` takes the two tables.
+    in truth/faults.csv. `faultsight detect` takes the two tables.
     """
     import polars as pl
     from rich.console import Console
@@ -131,8 +131,8 @@ def _write_stations(
     faults = faults_table(fleet)
     for part, frames in (("train", fleet.train), ("test", fleet.test)):
         write_atomic(out / f"{part}.parquet", parquet_bytes(frames_to_table(frames)))
-    write_atomic(out / "sites.csv", fleet.sites.write_csv())
-    write_atomic(out / "faults.csv", faults.write_csv())
+    write_atomic(out / "truth" / "sites.csv", fleet.sites.write_csv())
+    write_atomic(out / "truth" / "faults.csv", faults.write_csv())
     console = Console(quiet=json_target == STDOUT, highlight=False)
     first = fleet.test[0].times_s[0]
     since = datetime.fromtimestamp(int(first), UTC).strftime("%Y-%m-%dT%H:%M")
@@ -140,7 +140,7 @@ def _write_stations(
     for line in (
         f"{n_stations} stations in {out}: train.parquet, and from {since} UTC on test.parquet "
         "with labels",
-        f"{wrong} faults and {faults.height - wrong} changes that are normal in faults.csv",
+        f"{wrong} faults and {faults.height - wrong} changes that are normal in truth/faults.csv",
         f"next: faultsight detect fit {out / 'train.parquet'} --model MODEL",
     ):
         console.print(line, markup=False, soft_wrap=True)

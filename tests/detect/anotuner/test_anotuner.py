@@ -216,7 +216,18 @@ def test_versions_are_added_listed_and_reverted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"form": "other"}, {"window": 0}, {"epochs": -1}, {"n_hidden": 0}]
+    "change",
+    [
+        {"form": "other"},
+        {"window": 0},
+        {"epochs": -1},
+        {"n_hidden": 0},
+        {"learning_rate": -1.0},
+        {"variance": 0.0},
+        {"memory": 1.0},
+        {"largest": 0},
+        {"beta": float("nan")},
+    ],
 )
 def test_settings_that_cannot_be_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(SettingError):

@@ -110,8 +110,16 @@ class AnoTunerConfig:
         for name in ("window", "n_filters", "n_hidden", "n_latent", "batch", "most_windows"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name} must be at least 1")
-        if self.epochs < 0:
-            raise SettingError("epochs must be at least 0")
+        for name in ("epochs", "beta"):
+            if not getattr(self, name) >= 0:
+                raise SettingError(f"{name} must be at least 0")
+        for name in ("learning_rate", "clip", "variance"):
+            if not getattr(self, name) > 0:
+                raise SettingError(f"{name} must be above 0")
+        if not 0 <= self.memory < 1:
+            raise SettingError(f"memory is at least 0 and below 1, not {self.memory}")
+        if self.largest is not None and self.largest < 1:
+            raise SettingError(f"largest must be at least 1, not {self.largest}")
 
     @classmethod
     def paper(cls, **changes: Any) -> AnoTunerConfig:

@@ -35,7 +35,7 @@ def run(
     data: Annotated[
         Path | None,
         Option(
-            help="Folder that holds detect/<set> and localize/<set>; default: FAULTSIGHT_DATA, or the cache."
+            help="Folder of detect/<set> and localize/<set>; default: FAULTSIGHT_DATA or cache."
         ),
     ] = None,
     methods: Annotated[str, Option(help="Only these methods, joined by commas.")] = "",

@@ -66,7 +66,10 @@ def test_every_number_of_a_small_fleet() -> None:
     faulty = [pairs["a"], pairs["b"]]
     assert found["f1_pa_k"] == np.mean([f1_pa_k_area(*pair, 1.0) for pair in faulty])
     assert found["average_precision"] == np.mean([average_precision(*pair) for pair in faulty])
-    assert found["vus_pr"] == np.mean([vus_pr(*pair) for pair in faulty])
+    # The slope is a day, 24 of these rows, and 100 rows where a day has more.
+    assert found["vus_pr"] == np.mean([vus_pr(*pair, window=24) for pair in faulty])
+    often = summary(pairs, dict.fromkeys(pairs, 1.0), interval_s=60)
+    assert often["vus_pr"] == np.mean([vus_pr(*pair, window=100) for pair in faulty])
     near = affiliation(pairs["a"][0] > 1.0, pairs["a"][1])
     assert found["affiliation_precision"] == near.precision
     assert found["affiliation_recall"] == near.recall / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from faultsight.core.errors import InputError
+from faultsight.core.errors import InputError, SettingError
 from faultsight.detect.metrics._rows import Pair, as_pair, mean_of_known
 from faultsight.detect.metrics.affiliation import affiliation
 from faultsight.detect.metrics.average_precision import average_precision
@@ -84,6 +84,8 @@ def summary(
     """
     if not pairs:
         raise InputError("there is no entity to judge")
+    if not interval_s > 0:
+        raise SettingError(f"interval_s must be above 0, not {interval_s}")
     rows = {}
     for entity, (score, truth) in pairs.items():
         if entity not in levels:

@@ -37,13 +37,23 @@ docs: .venv/.dev
 BENCH := $(BIN)/faultsight bench run
 SIMULATED := sim_rapmd,sim_riskloc_L,sim_riskloc_S,sim_squeeze_B0,sim_squeeze_B0_noise06,sim_squeeze_B0_noise12
 
-benchmarks: .venv/.base
+TUNED := anotuner,pca,ridge_var,input_norm,random_score
+
+benchmarks: .venv/.dev
 	$(BENCH) localize/accuracy $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-accuracy.json
 	$(BENCH) localize/accuracy --datasets $(SIMULATED) --methods scan,rapminer,riskloc,autoroot,random_guess \
 		--json benchmarks/reports/localize-accuracy-simulated.json
 	$(BENCH) localize/ablation $(if $(DATA),--data $(DATA)) --seconds 15 --json benchmarks/reports/localize-ablation.json
 	$(BENCH) localize/speed --seconds 20 --json benchmarks/reports/localize-speed.json
 	$(BENCH) localize/stream $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-stream.json
+	$(BENCH) detect/base $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-base.json
+	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,JS2,CDN,SMD --methods $(TUNED) \
+		--json benchmarks/reports/detect-feedback.json
+	$(BENCH) detect/feedback --datasets sim_stations --methods $(TUNED) --seconds 3600 \
+		--json benchmarks/reports/detect-feedback-simulated.json
+	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,sim_stations --methods anotuner-paper --cases 1 \
+		--json benchmarks/reports/detect-feedback-paper.json
+	$(BENCH) detect/speed --json benchmarks/reports/detect-speed.json
 
 .venv/.pip:
 	$(PY) -c 'import sys; sys.exit("FaultSight needs Python 3.11 or newer; set PY=...") if sys.version_info < (3, 11) else None'

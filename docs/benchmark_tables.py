@@ -28,6 +28,11 @@ def results_page() -> list[str]:
     lines += ["", "## Ablation of RAPMiner", "", *_plain("localize-ablation")]
     lines += ["", "## Speed", "", *_plain("localize-speed")]
     lines += ["", "## Streams", "", *_plain("localize-stream")]
+    lines += ["", "## Detection: tuned by marks", "", *feedback_table(_FEEDBACK)]
+    lines += ["", "## Detection: each layer alone", "", *_layers_table()]
+    lines += ["", "## Detection: all methods, untuned, on whole test parts", ""]
+    lines += _base_table(published_rows("detect-base"))
+    lines += ["", "## Detection: speed", "", *_plain("detect-speed")]
     return lines
 
 
@@ -36,9 +41,52 @@ def f1_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return _pivot(_whole(rows), "f1")
 
 
+def feedback_table(names: Sequence[str], tunings: Sequence[str] = ()) -> list[str]:
+    """Return means over seeds, and gains over untuned (the least over seeds in brackets)."""
+    head = ["dataset", "method", "marks of", "seeds", "F1 as deployed", "gain", "average precision",
+            "gain", "VUS-PR", "gain", "best F1"]  # fmt: skip
+    table = [head]
+    for row in _summaries(names):
+        if row["layers"] not in ("all", "none") or (tunings and row["tuning"] not in tunings):
+            continue
+        cells = [row["dataset"], f"`{row['method']}`", row["tuning"], str(row["seeds"])]
+        for metric in ("f1_deployed", "average_precision", "vus_pr"):
+            cells.append(_figure(row[f"{metric}_mean"]))
+            gain, least = row.get(f"{metric}_gain_mean"), row.get(f"{metric}_gain_min")
+            cells.append("" if gain is None else f"{gain:+.3f} ({least:+.3f})")
+        table.append([*cells, _figure(row["f1_point_adjusted_mean"])])
+    return _markdown(table)
+
+
 def published_rows(name: str) -> list[dict[str, Any]]:
     """Return the rows of one published result."""
     return [dict(row) for row in read_result(REPORTS / f"{name}.json").rows]
+
+
+_FEEDBACK = ("detect-feedback", "detect-feedback-simulated", "detect-feedback-paper")
+
+
+def _summaries(names: Sequence[str]) -> list[dict[str, Any]]:
+    rows = [dict(row) for name in names for row in read_result(REPORTS / f"{name}.json").summary]
+    return sorted(rows, key=lambda row: str(row["dataset"]))
+
+
+def _layers_table() -> list[str]:
+    metrics = ("f1_deployed", "average_precision", "vus_pr")
+    table = [["dataset", "layer", *(f"{metric}, gain" for metric in metrics)]]
+    for row in _summaries(_FEEDBACK):
+        if row["layers"] not in ("all", "none"):
+            gains = (row[f"{metric}_gain_mean"] for metric in metrics)
+            table.append([row["dataset"], row["layers"], *(f"{gain:+.3f}" for gain in gains)])
+    return _markdown(table)
+
+
+def _base_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    shown = ["dataset", "method", "f1_deployed", "f1_point_adjusted", "average_precision",
+             "vus_pr", "event_precision", "event_recall", "false_alarms_per_entity_day",
+             "seconds_fit", "seconds_score", "memory_mb"]  # fmt: skip
+    order = sorted(rows, key=lambda r: (str(r["dataset"]), -float(r["average_precision"] or 0)))
+    return _markdown([shown, *([_figure(row.get(name)) for name in shown] for row in order)])
 
 
 def _whole(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

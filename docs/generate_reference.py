@@ -154,9 +154,9 @@ def _datasets() -> list[str]:
     lines = [
         "# Datasets",
         "",
-        "`faultsight data list` shows which are on your machine. The folder that holds",
-        "`localize/<set>` and `detect/<set>` is named by `--data` or the environment variable",
-        "`FAULTSIGHT_DATA`. Nothing is ever downloaded.",
+        "`faultsight data list` shows those of both pillars, and which are on your machine. The",
+        "folder that holds `detect/<set>` and `localize/<set>` is named by `--data` or the",
+        "environment variable `FAULTSIGHT_DATA`. Nothing is ever downloaded.",
     ]
     for title, family in (("Localization", DATASETS), ("Detection", FLEET_DATASETS)):
         lines += ["", f"## {title}", ""]
@@ -193,7 +193,26 @@ def _scenarios() -> list[str]:
 
 
 def _plain(text: str) -> list[str]:
-    return cleandoc(text).replace("``", "`").splitlines()
+    return _with_tables(cleandoc(text).replace("``", "`").splitlines())
+
+
+def _with_tables(lines: list[str]) -> list[str]:
+    """Return lines with simple tables of two columns as Markdown knows them."""
+    written: list[str] = []
+    width, n_rules = 0, 0
+    for line in lines:
+        rule = re.fullmatch(r"(=+ +)=+", line)
+        if rule:
+            width, n_rules = len(rule.group(1)), (n_rules + 1) % 3
+            if n_rules == 2:
+                written.append("|---|---|")
+        elif not n_rules:
+            written.append(line)
+        elif line[:width].strip():
+            written.append(f"| {_cell(line[:width])} | {_cell(line[width:])} |")
+        else:
+            written[-1] = f"{written[-1].removesuffix(' |')} {_cell(line)} |"
+    return written
 
 
 def _cell(text: str) -> str:

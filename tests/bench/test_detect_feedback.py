@@ -83,7 +83,9 @@ def test_tuning_says_which_layers_were_kept(result: BenchResult) -> None:
     (paper,) = rows_of(result, method="anotuner-paper", tuning="fp+fn")
     assert kept(paper) == {"kept_fine_tuning": 1.0}
     (ours,) = rows_of(result, method="anotuner", tuning="fp+fn", layers="all")
-    assert len(kept(ours)) == len(LAYERS)
+    # Too few marks to fine-tune the network by.
+    assert {"kept_history_correction", "kept_residual_head"} <= set(kept(ours))
+    assert "kept_fine_tuning" not in kept(ours)
     (over_seeds,) = [
         row
         for row in result.summary

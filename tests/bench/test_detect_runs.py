@@ -195,7 +195,7 @@ def test_the_table_of_layers_holds_every_layer(tiny_sets: Path) -> None:
     (base,) = deployed(tiny_sets, "JS2", "anotuner")
     marks = marks_of_errors(base.fleet, base.scores, base.levels, TUNINGS["fp+fn"])
     assert marks
-    off = only_layers(TuningConfig(epochs=1, guard=False))
+    off = only_layers(TuningConfig(epochs=1, guard=False, least_marks=1))
     found, report = tune_fleet(base, marks, off)
     assert report.verdicts == ()
     assert found.scores[0].total.tolist() == base.scores[0].total.tolist()

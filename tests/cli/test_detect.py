@@ -479,7 +479,10 @@ def test_without_labels_the_sheet_is_the_operators(
     told = detect("marks", *small, "--out", sheet)
     assert "rows from 2024-01-03 00:00 UTC on\n" in told.out
     rows = pl.read_csv(sheet, infer_schema=False)
-    assert f"{rows.height} rows in {sheet}: {rows.height} to be marked\n" in told.out
+    assert (
+        f"{rows.height} row{'s' * (rows.height > 1)} in {sheet}: {rows.height} to be marked\n"
+        in told.out
+    )
     assert ("b", "2024-01-03 19:00") in set(zip(rows["entity"], rows["start"], strict=True))
     assert not any(rows["kind"].fill_null(""))
     told = detect("tune", *small, "--feedback", sheet, code=3)
@@ -513,10 +516,14 @@ def test_marks_that_cannot_be_used_are_told(small: tuple[Path, Path], tmp_path: 
     }  # fmt: skip
     assert document["marked_until"] == "2024-01-03T20:00:00+00:00"
 
+    more = detect("tune", model, small[1], "--feedback", sheet, *QUICK_TUNING).out
+    assert "together with the 9 marks that version 2 has learned from\n" in more
+
     sheet.write_text("\n".join(["entity,start,end,kind", *bad]) + "\n")
+    detect("revert", model, "--to", 1)
     told_ = detect("tune", model, small[1], "--feedback", sheet, *QUICK_TUNING, code=3)
     assert "nothing can be learned from 5 marks" in told_.err
-    assert json.loads(detect("versions", model, "--json").out)[-1]["version"] == 2
+    assert json.loads(detect("versions", model, "--json").out)[-1]["version"] == 3
 
 
 @pytest.mark.parametrize(

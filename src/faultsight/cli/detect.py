@@ -292,6 +292,9 @@ def tune(
         )  # fmt: skip
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
     frames, dropped = tables.read(partial(_say, console), before.kpis)
+    if before.marks:
+        known = _count(len(before.marks), "mark")
+        _say(console, f"together with the {known} that version {parent} has learned from")
     with progress("tuning") as line:
         after, report = before.tune(frames, told, config, progress=line)
     _tell_tuning(console, report, len(told), str(feedback))

@@ -134,7 +134,11 @@ class Detector(ABC):
             raise InputError("not one value is known; there is nothing to learn from")
         self.kpis = kpis
         self.interval_s = frames[0].interval_s
-        self._fit([frame.with_kpis(kpis) for frame in frames], progress)
+        try:
+            self._fit([frame.with_kpis(kpis) for frame in frames], progress)
+        except BaseException:
+            self.kpis = ()  # half fitted is not fitted
+            raise
         return self
 
     def score(self, frames: Sequence[KpiFrame]) -> list[Score]:
@@ -155,6 +159,10 @@ class Detector(ABC):
         InputError
             If the detector is not fitted, a frame holds none of its KPIs, or intervals differ.
         """
+        return self._score(self._fitting(frames))
+
+    def _fitting(self, frames: Sequence[KpiFrame]) -> list[KpiFrame]:
+        """Return the frames with the KPIs fitted on, or say why they do not fit."""
         if not self.kpis:
             raise InputError(f"{self.name} is not fitted; call fit first")
         frames = _checked(frames)
@@ -166,7 +174,7 @@ class Detector(ABC):
                 )
             if not set(frame.kpis) & set(self.kpis):
                 raise InputError("holds none of the KPIs fitted on", source=frame.entity)
-        return self._score([frame.with_kpis(self.kpis) for frame in frames])
+        return [frame.with_kpis(self.kpis) for frame in frames]
 
     @abstractmethod
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,15 +82,23 @@ class Scaling:
         if entity in self.low:
             low, span = self.low[entity], self.span[entity]
         else:
-            low, span = self._fleet("low"), self._fleet("span")
+            low, span = self._fleet
         # All missing in this entity's history: what is usual elsewhere is the best guess.
         unknown = ~np.isfinite(low) | ~np.isfinite(span)
         if unknown.any():
-            low = np.where(unknown, self._fleet("low"), low)
-            span = np.where(unknown, self._fleet("span"), span)
+            low = np.where(unknown, self._fleet[0], low)
+            span = np.where(unknown, self._fleet[1], span)
         return low, span
 
-    def _fleet(self, part: str) -> NDArray[np.float64]:
+    def with_others(self, earlier: Scaling) -> Scaling:
+        """Return this scaling, with the entities that only the earlier one has learned."""
+        return Scaling({**earlier.low, **self.low}, {**earlier.span, **self.span})
+
+    @cached_property
+    def _fleet(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self._medians("low"), self._medians("span")
+
+    def _medians(self, part: str) -> NDArray[np.float64]:
         table = np.stack(list(getattr(self, part).values()))
         known = np.isfinite(table)
         filled = np.where(known, table, np.inf)

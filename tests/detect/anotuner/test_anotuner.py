@@ -337,3 +337,105 @@ def test_the_papers_way_asks_and_augments(augmentation: str) -> None:
     assert report.n_generated == 88
     assert report.n_asked == len(asked)
     assert totals(tuned, frames) != totals(detector, frames)
+
+
+UNGUARDED = TuningConfig(epochs=1, guard=False, least_marks=1)
+
+
+def test_history_is_each_entitys_own() -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit([frames[0][:150], frames[1][:100], *cut(frames[2:], 150)])
+    loaded_marks = [mark for mark in marks if mark.entity != "cell-1"]
+    changed = frames[1].values.copy()
+    changed[110:150] = 50.0  # after its own history: nothing usual may be learned from it
+    other = KpiFrame("cell-1", frames[1].kpis, 0, HOUR_S, changed)
+    first, _ = detector.tune(frames, loaded_marks, UNGUARDED)
+    second, _ = detector.tune([frames[0], other, *frames[2:]], loaded_marks, UNGUARDED)
+    assert first.levels["cell-1"] == pytest.approx(second.levels["cell-1"])
+    np.testing.assert_allclose(first.usual["cell-1"], second.usual["cell-1"], rtol=1e-5)
+
+
+def test_a_model_tuned_on_a_part_of_the_fleet_keeps_the_rest(tmp_path: Path) -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    stranger = KpiFrame("new", frames[0].kpis, 0, HOUR_S, frames[0].values)
+    some = [*frames[:2], stranger]
+    tuned, _ = detector.tune(some, [m for m in marks if m.entity in ("cell-0", "cell-1")],
+                             UNGUARDED)  # fmt: skip
+    np.testing.assert_array_equal(
+        np.stack(tuned.scaling.of("cell-3")), np.stack(detector.scaling.of("cell-3"))
+    )
+    loaded = AnoTuner.load(tuned.save(tmp_path / "model"))
+    assert totals(loaded, [*frames, stranger]) == totals(tuned, [*frames, stranger])
+
+
+def test_tuning_again_learns_from_old_and_new_marks_together(tmp_path: Path) -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    once, _ = detector.tune(frames, marks[:4], UNGUARDED)
+    twice, report = once.tune(frames, marks[4:], UNGUARDED)
+    together, _ = detector.tune(frames, marks, UNGUARDED)
+    assert totals(twice, frames) == totals(together, frames)
+    assert sum(report.n_marks.values()) == len(marks)
+    assert (twice.marks, twice.ancestor) == (tuple(sorted(marks)), detector)
+    alone = AnoTuner.load(once.save(tmp_path / "alone"))
+    with pytest.raises(InputError, match="load what it was tuned from"):
+        alone.tune(frames, marks[4:], UNGUARDED)
+    versions = ModelVersions(tmp_path / "model")
+    versions.add(detector, {"step": "fit"})
+    versions.add(once, {"step": "tune"})
+    later, _ = versions.load().tune(frames, marks[4:], UNGUARDED)
+    assert totals(later, frames) == totals(together, frames)
+
+
+def test_ignored_history_is_not_learned_from() -> None:
+    frames, marks = marked_fleet()
+    values = frames[0].values.copy()
+    values[50:53] += 20.0
+    odd = KpiFrame("cell-0", frames[0].kpis, 0, HOUR_S, values)
+    detector = AnoTuner(QUICK).fit([odd[:150], *cut(frames[1:], 150)])
+    told = [*marks, Mark("cell-0", TimeWindow(50 * HOUR_S, 53 * HOUR_S), MarkKind.IGNORE)]
+    without, _ = detector.tune([odd, *frames[1:]], told, UNGUARDED)
+    with_it, _ = detector.tune([odd, *frames[1:]], marks, UNGUARDED)
+    spans = [tuned.scaling.of("cell-0")[1] for tuned in (without, with_it)]
+    assert (spans[0] < 0.5 * spans[1]).all()
+
+
+def test_frames_that_cannot_be_tuned_on_are_refused() -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    slower = KpiFrame("cell-0", frames[0].kpis, 0, 2 * HOUR_S, frames[0].values)
+    for given, problem in (
+        ([frames[0], frames[0]], "two frames"),
+        ([slower], "steps of"),
+        ([frame[160:] for frame in frames], "no row of the history"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            detector.tune(given, marks, UNGUARDED)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"learning_rate": -1.0}, {"confirmed_weight": 1.5}, {"epochs": -1}, {"ratio": float("nan")},
+     {"least_quantile": 2.0}, {"history": "other"}],
+)  # fmt: skip
+def test_tuning_settings_that_cannot_be_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(SettingError):
+        TuningConfig(**change)  # type: ignore[arg-type]
+
+
+def test_an_interrupted_fit_leaves_nothing_half_fitted() -> None:
+    def stop(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    detector = AnoTuner(QUICK)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(fleet(), progress=stop)
+    with pytest.raises(InputError, match="not fitted"):
+        detector.score(fleet())
+
+
+def test_an_empty_frame_has_an_empty_score() -> None:
+    frames = fleet()
+    detector = AnoTuner(QUICK).fit(frames)
+    assert [len(score) for score in detector.score([frames[0], frames[1][:0]])] == [120, 0]

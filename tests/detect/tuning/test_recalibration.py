@@ -38,7 +38,7 @@ def test_without_false_alarms_it_is_the_rule_on_history() -> None:
     assert plain == pytest.approx({"a": 197.01, "b": 197.01})
     assert recalibrate(RULE, scores(), HISTORY, marked()) == plain
     others = marked(
-        (200, 201, MarkKind.MISSED), (201, 202, MarkKind.CONFIRMED), (5, 9, MarkKind.IGNORE)
+        (200, 201, MarkKind.MISSED), (201, 202, MarkKind.CONFIRMED), (202, 203, MarkKind.IGNORE)
     )
     assert recalibrate(RULE, scores(), HISTORY, others) == plain
     assert (
@@ -96,3 +96,11 @@ def test_a_missed_anomaly_brings_the_level_down_but_not_into_history() -> None:
     assert level(201, 0.9) == pytest.approx(0.98 * 197.5)
     assert level(200, 0.9) == pytest.approx(np.quantile(np.arange(200.0), 0.9))
     assert level(201, 1.0) == pytest.approx(np.quantile(np.arange(200.0), 0.995))
+
+
+def test_history_that_is_marked_otherwise_does_not_count() -> None:
+    plain = recalibrate(RULE, scores(), HISTORY, marked())
+    for kind in (MarkKind.IGNORE, MarkKind.CONFIRMED):
+        levels = recalibrate(RULE, scores(), HISTORY, marked((190, 200, kind)))
+        assert levels["a"] < plain["a"]
+        assert levels["b"] == plain["b"]

@@ -165,8 +165,12 @@ class AnoTuner(Detector):
         What marks taught about KPIs and entities; see `TuningConfig`.
     aside : dict of str to array of bool
         Rows of history that tuning has put aside; not saved.
-    trained : TimeWindow
-        From the first to the last row of history.
+    spans : dict of str to TimeWindow
+        From the first to the last row of each entity's history.
+    marks : tuple of Mark
+        What tuning has learned from.
+    ancestor : AnoTuner or None
+        What a tuned detector was tuned from; not saved.
     losses : list of float
         Mean training loss of each epoch.
 
@@ -195,7 +199,9 @@ class AnoTuner(Detector):
         self.head: ResidualHead | None = None
         self.losses: list[float] = []
         self.aside: dict[str, NDArray[np.bool_]] = {}
-        self.lineage: list[dict[str, Any]] = []
+        self.spans: dict[str, TimeWindow] = {}
+        self.marks: tuple[Mark, ...] = ()
+        self.ancestor: AnoTuner | None = None
         self._kept: KeptDeviations | None = None
 
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
@@ -216,13 +222,10 @@ class AnoTuner(Detector):
             config.form, bank, config.training, shape,
             checkpoint=self.checkpoint, progress=progress,
         )  # fmt: skip
-        self.trained = TimeWindow(
-            min(frame.window.start_s for frame in frames),
-            max(frame.window.end_s for frame in frames),
-        )
+        self.spans = {frame.entity: frame.window for frame in frames}
         self.head = None
         self.aside = {}
-        self.lineage = []
+        self.marks, self.ancestor = (), None
         self._learn_usual(frames)
 
     def _learn_usual(
@@ -280,6 +283,14 @@ class AnoTuner(Detector):
         conditions = [self.condition.compute(frame) for frame in scaled]
         return RowBank.build(scaled, conditions, padding=self.config.window - 1)
 
+    @property
+    def trained(self) -> TimeWindow:
+        """From the first to the last row of history, of all entities together."""
+        return TimeWindow(
+            min(span.start_s for span in self.spans.values()),
+            max(span.end_s for span in self.spans.values()),
+        )
+
     def level_of(self, entity: str) -> float:
         """Return the deployed level of an entity; the fleet's median if it was never seen."""
         if entity in self.levels:
@@ -303,6 +314,9 @@ class AnoTuner(Detector):
     ) -> tuple[AnoTuner, TuningReport]:
         """Return a tuned copy, and what was done and why; the detector itself stays as it is.
 
+        Tuning a tuned detector starts again from what it was tuned from, with its marks and the
+        new ones together, so that nothing learned is lost or learned twice.
+
         Parameters
         ----------
         frames : sequence of KpiFrame
@@ -322,11 +336,22 @@ class AnoTuner(Detector):
         Raises
         ------
         InputError
-            If the detector is not fitted or the frames do not fit it.
+            If the detector is not fitted, the frames do not fit it or hold none of its history,
+            or it is tuned and was loaded without its ancestor.
         """
-        if not self.kpis:
-            raise InputError(f"{self.name} is not fitted; call fit first")
-        return tune(self, frames, marks, config or TuningConfig(), ask=ask, progress=progress)
+        if self.marks and self.ancestor is None:
+            raise InputError(
+                f"{self.name} is tuned, by {len(self.marks)} marks; load what it was tuned from "
+                "and give it these and the new marks together"
+            )
+        untuned = self.ancestor or self
+        frames = untuned._fitting(frames)
+        together = sorted({*self.marks, *marks})
+        tuned, report = tune(
+            untuned, frames, together, config or TuningConfig(), ask=ask, progress=progress
+        )
+        tuned.marks, tuned.ancestor = tuple(together), untuned
+        return tuned, report
 
     def save(self, folder: Path | str, **card: Any) -> Path:
         """Write the model as a folder of safetensors and JSON; see `load`."""

@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 
 from faultsight import __version__
 from faultsight.core.errors import FaultSightError, InputError
+from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.detect.anotuner._network import NetworkShape
@@ -66,12 +67,15 @@ def save_model(model: AnoTuner, folder: Path, card: Mapping[str, Any]) -> Path:
         "config": asdict(model.config),
         "kpis": list(model.kpis),
         "interval_s": model.interval_s,
-        "trained": {"start_s": model.trained.start_s, "end_s": model.trained.end_s},
+        "spans": [[e, span.start_s, span.end_s] for e, span in model.spans.items()],
         "entities": entities,
         "levels": model.levels,
         "head": None if model.head is None else model.head.to_dict(),
         "losses": model.losses,
-        "lineage": model.lineage,
+        "marks": [
+            [m.entity, m.window.start_s, m.window.end_s, m.kind.value, list(m.kpis)]
+            for m in model.marks
+        ],
         "card": dict(card),
     }
     write_atomic(folder / told["tensors"], data)
@@ -131,9 +135,12 @@ def load_model(folder: Path) -> AnoTuner:
         model.network = network.eval()
         model.levels = {str(e): float(level) for e, level in told["levels"].items()}
         model.head = None if told["head"] is None else ResidualHead.from_dict(told["head"])
-        model.trained = TimeWindow(told["trained"]["start_s"], told["trained"]["end_s"])
+        model.spans = {str(e): TimeWindow(int(a), int(b)) for e, a, b in told["spans"]}
         model.losses = [float(loss) for loss in told["losses"]]
-        model.lineage = list(told["lineage"])
+        model.marks = tuple(
+            Mark(str(e), TimeWindow(int(a), int(b)), MarkKind(kind), tuple(map(str, kpis)))
+            for e, a, b, kind, kpis in told["marks"]
+        )
     except FaultSightError:
         raise
     except (

@@ -74,7 +74,7 @@ class RowBank:
             # The last channel is the best guess of the row from what came before it.
             rows[mine] = np.where(present, frame.values, condition[:, :, -1])
             known[mine] = present
-            told[mine] = condition.reshape(len(frame), -1)
+            told[mine] = condition.reshape(len(frame), n_kpis * n_channels)
             if len(frame):
                 rows[before] = condition[0, :, -1]
                 told[before] = condition[0].reshape(-1)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faultsight.core.errors import SettingError
+from faultsight.core.errors import InputError, SettingError
 from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.core.seed import random_stream
@@ -95,6 +95,17 @@ class TuningConfig:
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise SettingError(f"{name} is one of {', '.join(known)}")
+        for name in ("epochs", "confirmed_weight", "most_history", "least_marks", "seed"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise SettingError(f"{name} must be a whole number, at least 0")
+        for name in ("ratio", "cap"):
+            if not getattr(self, name) >= 0:
+                raise SettingError(f"{name} must be at least 0")
+        if not self.learning_rate > 0:
+            raise SettingError("learning_rate must be above 0")
+        if not 0 <= self.least_quantile <= 1:
+            raise SettingError("least_quantile lies between 0 and 1")
 
     @classmethod
     def paper(cls, **changes: Any) -> TuningConfig:
@@ -152,6 +163,7 @@ class _Material:
     sampled: dict[str, NDArray[np.int64]]
     place: dict[str, int]
     ask: Callable[[Query], bool | None] | None
+    answers: dict[tuple[str, int], bool | None] = field(default_factory=dict)
 
 
 _FALLBACK = "recalibration by false alarms"
@@ -172,15 +184,17 @@ def tune(
     progress: Progress,
 ) -> tuple[AnoTuner, TuningReport]:
     """Return a tuned copy and what was done; see `AnoTuner.tune`."""
-    frames = [frame.with_kpis(model.kpis) for frame in frames]
+    frames = [_since_history(model, frame) for frame in sorted(frames, key=lambda f: f.entity)]
     marked = rows_of_marks(frames, marks)
     counts: dict[str, int] = {}
     for span in marked.spans:
         counts[span.mark.kind.value] = counts.get(span.mark.kind.value, 0) + 1
     blank = report = TuningReport(counts, dict(marked.dropped))
-    if not marked.spans:
-        return copy.copy(model), report
     tuned = model = copy.copy(model)
+    model.levels, model.usual = dict(model.levels), dict(model.usual)
+    model.checkpoint = None
+    if not marked.spans:
+        return model, report
     model._kept = KeptDeviations()
     material = _material(model, frames, marked, config, ask)
     verdicts: list[GuardVerdict] = []
@@ -208,16 +222,23 @@ def tune(
     return tuned, replace(report, verdicts=tuple(verdicts))
 
 
+def _since_history(model: AnoTuner, frame: KpiFrame) -> KpiFrame:
+    """Return the frame without rows before the history trained on."""
+    span = model.spans.get(frame.entity)
+    return frame if span is None else frame[frame.rows_in(span).start :]
+
+
 def _layers(config: TuningConfig, marked: MarkedRows) -> tuple[tuple[str, _Layer, bool], ...]:
     """Return title, step and whether it is wanted, in order: each builds on those before."""
     fine_tuned = config.fine_tuning != "none" and len(marked.spans) >= config.least_marks
     kinds = {span.mark.kind for span in marked.spans}
+    both = {MarkKind.FALSE_ALARM, MarkKind.MISSED}
     return (
         ("history correction", _corrected, config.correction),
         ("fine-tuning", _fine_tuned, fine_tuned),
         ("residual head", _with_head, config.head),
         ("recalibration", _recalibrated, config.recalibration),
-        (_FALLBACK, _raised, config.recalibration and kinds > {MarkKind.FALSE_ALARM}),
+        (_FALLBACK, _raised, config.recalibration and both <= kinds),
     )
 
 
@@ -229,13 +250,19 @@ def _material(
     ask: Callable[[Query], bool | None] | None,
 ) -> _Material:
     """Lay out rows and sample normal history: neither marked nor like a marked anomaly."""
-    history_rows = {frame.entity: frame.rows_in(model.trained).stop for frame in frames}
+    history_rows = {
+        frame.entity: frame.rows_in(model.spans[frame.entity]).stop
+        if frame.entity in model.spans
+        else 0
+        for frame in frames
+    }
+    if not any(history_rows.values()):
+        raise InputError("the frames hold no row of the history trained on")
     aside = history_like_anomalies(_deviations(model, frames), history_rows, marked)
     pool = []
     for number, frame in enumerate(frames):
         n_rows = history_rows[frame.entity]
         usable = ~marked.is_marked(frame.entity, len(frame))[:n_rows] & ~aside[frame.entity]
-        usable[: frame.rows_in(model.trained).start] = False
         usable &= np.isfinite(frame.values[:n_rows]).any(axis=1)
         at = np.flatnonzero(usable)
         pool.append(np.stack([np.full(len(at), number), at], axis=1))
@@ -262,12 +289,16 @@ def _corrected(
     tuned = copy.copy(model)
     deviations = _deviations(model, material.frames)
     tuned.aside = history_like_anomalies(deviations, material.history_rows, marked)
-    if any(rows.any() for rows in tuned.aside.values()):
-        history = _history_of(tuned, material)
-        tuned.scaling = Scaling.fit(history)
-        tuned.condition = CONDITIONS.load(model.config.condition)().fit(
+    if any(
+        _unusual(tuned, frame.entity, marked, material.history_rows[frame.entity]).any()
+        for frame in material.frames
+    ):
+        history = _history_of(tuned, material, marked)
+        tuned.scaling = Scaling.fit(history).with_others(model.scaling)
+        condition = CONDITIONS.load(model.config.condition)().fit(
             [tuned.scaling.apply(frame) for frame in history]
         )
+        tuned.condition = condition.with_others(model.condition)
     return _with_usual(tuned, material, marked, config), report
 
 
@@ -279,16 +310,23 @@ def _deviations(model: AnoTuner, frames: Sequence[KpiFrame]) -> dict[str, NDArra
     }
 
 
-def _history_of(model: AnoTuner, material: _Material) -> list[KpiFrame]:
-    """Return the history of every entity that has one; rows put aside are missing."""
+def _unusual(model: AnoTuner, entity: str, marked: MarkedRows, n_rows: int) -> NDArray[np.bool_]:
+    """Return which rows of history tell nothing of what is usual: put aside, or marked so."""
+    rows = marked.tells_nothing_usual(entity, n_rows)
+    if entity in model.aside:
+        rows |= model.aside[entity]
+    return rows
+
+
+def _history_of(model: AnoTuner, material: _Material, marked: MarkedRows) -> list[KpiFrame]:
+    """Return the history of every entity that has one; rows that are not usual are missing."""
     history = []
     for frame in material.frames:
         n_rows = material.history_rows[frame.entity]
         if not n_rows:
             continue
         values = frame.values[:n_rows].copy()
-        if frame.entity in model.aside:
-            values[model.aside[frame.entity]] = np.nan
+        values[_unusual(model, frame.entity, marked, n_rows)] = np.nan
         history.append(KpiFrame(frame.entity, frame.kpis, frame.start_s, frame.interval_s, values))
     return history
 
@@ -302,14 +340,14 @@ def _with_usual(
         n_rows = material.history_rows[frame.entity]
         weights[frame.entity] = weight = np.zeros(len(frame))
         weight[:n_rows] = 1.0
-        if frame.entity in model.aside:
-            weight[:n_rows][model.aside[frame.entity]] = 0.0
+        weight[:n_rows][_unusual(model, frame.entity, marked, n_rows)] = 0.0
     if config.correction:
         for span in marked.spans:
             if not span.is_anomaly:
                 weights[span.mark.entity][span.rows] = config.confirmed_weight
-    usual, levels = model.usual, model.levels
+    usual, elsewhere, levels = model.usual, model.usual_elsewhere, model.levels
     model._learn_usual(material.frames, weights)
+    model.usual_elsewhere = elsewhere
     learned = {e: u for e, u in model.usual.items() if e in usual and weights[e].any()}
     model.usual = usual | learned
     model.levels = levels
@@ -345,16 +383,17 @@ def _fine_tuned(
         return model, report
     bank = model._bank([model.scaling.apply(frame) for frame in material.frames])
     collect = _Collector(model, material, bank, marked)
-    wrong = collect.spans([s for s in marked.spans if s.is_anomaly])
+    missed = collect.spans([s for s in marked.spans if s.mark.kind is MarkKind.MISSED])
+    confirmed = collect.spans([s for s in marked.spans if s.mark.kind is MarkKind.CONFIRMED])
     normal = collect.spans([s for s in marked.spans if not s.is_anomaly])
-    parts = [part for part in (wrong, normal) if part is not None]
+    parts = [part for part in (missed, confirmed, normal) if part is not None]
     n_new = 0
-    if wrong is not None:
+    if missed is not None:
         n_normal = 0 if normal is None else len(normal)
         augmentation = Augmentation(config.augmentation, config.ratio, config.cap, config.seed)
-        n_new = n_generated(len(wrong), n_normal, augmentation)
+        n_new = n_generated(len(missed), n_normal, augmentation)
         if n_new:
-            parts.append(augment(model.network, wrong, n_new, augmentation))
+            parts.append(augment(model.network, missed, n_new, augmentation))
     history, n_asked = _history(collect, Examples.join(*parts), config)
     if history is not None:
         parts.append(history)
@@ -442,7 +481,11 @@ def _history(
         n_asked += 1
         if material.ask is None:
             return None
-        return material.ask(replace(query, entity=entities[query.row], at=int(rows[query.row])))
+        place = entities[query.row], int(rows[query.row])
+        if place not in material.answers:
+            # Folds of the guard cluster alike: nobody is asked twice about one window.
+            material.answers[place] = material.ask(replace(query, entity=place[0], at=place[1]))
+        return material.answers[place]
 
     chosen, is_anomaly = choose_history(
         _features(model, windows), _features(model, feedback), ask, ActiveLearning(seed=config.seed)

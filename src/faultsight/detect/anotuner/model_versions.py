@@ -78,9 +78,21 @@ class ModelVersions:
         Raises
         ------
         InputError
-            If there is no such version.
+            If there is no such version, or one that it was tuned from is not here.
         """
-        return load_model(self._folder(version))
+        model = untuned = load_model(self._folder(version))
+        told = self.card(version)
+        while untuned.marks:
+            parent = told["card"].get("parent")
+            if parent not in self.versions:
+                raise InputError(
+                    f"was tuned from version {parent}, which is not here",
+                    source=str(self._folder(version)),
+                )
+            untuned, told = load_model(self._folder(parent)), self.card(parent)
+        if model.marks:
+            model.ancestor = untuned
+        return model
 
     def marked_until(self, version: int | None = None) -> int | None:
         """Return the end of the latest row that marks told a version of.

@@ -50,9 +50,9 @@ class StandardizedDetector(Detector):
         tables = [self._standardized(frame) for frame in frames]
         self._learn([np.nan_to_num(table) for table in tables])
         errors = {f.entity: self._errors(t) for f, t in zip(frames, tables, strict=True)}
-        _, usual = _moments(np.sqrt(np.concatenate(list(errors.values()))), self.fleet)
         known = {entity: _mean(error) for entity, error in errors.items()}
-        self.usual_elsewhere = usual**2 + _LEAST_ERROR
+        usual = _mean(np.concatenate(list(errors.values())))
+        self.usual_elsewhere = np.where(np.isnan(usual), 1.0, usual) + _LEAST_ERROR
         self.usual = {
             entity: np.where(np.isnan(mean), self.usual_elsewhere, mean + _LEAST_ERROR)
             for entity, mean in known.items()

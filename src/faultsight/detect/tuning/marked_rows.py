@@ -58,6 +58,16 @@ class MarkedRows:
         """Return the same with fewer spans."""
         return MarkedRows(tuple(spans), self.ignored, self.dropped)
 
+    def tells_nothing_usual(self, entity: str, n_rows: int) -> NDArray[np.bool_]:
+        """Return which of an entity's first rows are marked as anomalies or ignored."""
+        rows = np.zeros(n_rows, dtype=bool)
+        if entity in self.ignored:
+            rows |= self.ignored[entity][:n_rows]
+        for span in self.spans:
+            if span.is_anomaly and span.mark.entity == entity:
+                rows[span.rows[span.rows < n_rows]] = True
+        return rows
+
     def is_marked(self, entity: str, n_rows: int) -> NDArray[np.bool_]:
         """Return which rows of an entity any mark speaks of, or are ignored."""
         marked = np.zeros(n_rows, dtype=bool)

@@ -70,7 +70,8 @@ def recalibrate(
         raise SettingError(f"least_quantile lies between 0 and 1, not {least_quantile}")
     extended = []
     for score in scores:
-        history = score.total[: history_rows[score.entity]]
+        history = score.total[: history_rows[score.entity]].copy()
+        history[marked.tells_nothing_usual(score.entity, len(history))] = np.nan
         parts = [history]
         for span in marked.spans:
             if span.mark.entity == score.entity and not span.is_anomaly:

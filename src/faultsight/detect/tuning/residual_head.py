@@ -331,7 +331,10 @@ def _same_share(level: float, before: Array, after: Array) -> float:
     """Return the level that as many scores of history stay under after as did before."""
     if not len(before) or not len(after):
         return max(level, _NEVER_ZERO)
-    return max(float(np.quantile(after, np.mean(before <= level))), _NEVER_ZERO)
+    share = float(np.mean(before <= level))
+    if share == 1.0:  # beyond history there is nothing to count: the same distance is kept
+        return max(level * float(after.max()) / max(float(before.max()), _NEVER_ZERO), _NEVER_ZERO)
+    return max(float(np.quantile(after, share)), _NEVER_ZERO)
 
 
 def _remembered(score: Score, memory: float) -> Array:

@@ -37,6 +37,10 @@ class Condition(ABC):
     def state(self) -> dict[str, NDArray[np.float64]]:
         """Return what was learned, as named arrays."""
 
+    @abstractmethod
+    def with_others(self, earlier: Self) -> Self:
+        """Return this condition, with the entities that only the earlier one has learned."""
+
     @classmethod
     @abstractmethod
     def from_state(cls, state: Mapping[str, NDArray[np.float64]]) -> Self:

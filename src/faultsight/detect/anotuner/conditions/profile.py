@@ -91,6 +91,18 @@ class Profile(Condition):
             )
         }
 
+    def with_others(self, earlier: Self) -> Self:
+        """Return this profile, with the entities that only the earlier one has learned."""
+        if self.medians.shape[1:] != earlier.medians.shape[1:]:
+            return earlier
+        others = [place for place, e in enumerate(earlier.entities) if e not in self.entities]
+        both = type(self)()
+        both.entities = self.entities + [earlier.entities[place] for place in others]
+        both.medians = np.concatenate(
+            [self.medians[:-1], earlier.medians[others], self.medians[-1:]]
+        )
+        return both
+
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[np.float64]]) -> Self:
         """Return the profile that told this state."""

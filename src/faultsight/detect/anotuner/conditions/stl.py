@@ -73,6 +73,10 @@ class STL(Condition):
         """Return the profile's medians."""
         return self.profile.state()
 
+    def with_others(self, earlier: Self) -> Self:
+        """Return this condition, with the entities that only the earlier one has learned."""
+        return type(self)()._with(self.profile.with_others(earlier.profile))
+
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[np.float64]]) -> Self:
         """Return the condition that told this state."""

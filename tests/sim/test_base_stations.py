@@ -232,7 +232,7 @@ def test_the_rate_of_anomalies_does_not_depend_on_the_step_nor_on_how_many_are_c
         config = StationsConfig(**told, train_s=told["interval_s"], test_s=part_s)
         made = simulate_stations(config, seed=5)
         share = np.mean([np.mean(f.labels) for f in made.test if f.labels is not None])
-        assert 0.04 < share < 0.06, change
+        assert 0.035 < share < 0.065, change
 
 
 @pytest.mark.parametrize(

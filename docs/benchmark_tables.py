@@ -58,6 +58,30 @@ def feedback_table(names: Sequence[str], tunings: Sequence[str] = ()) -> list[st
     return _markdown(table)
 
 
+def tuned_table() -> list[str]:
+    """Return AnoTuner untuned and tuned by false alarms and missed anomalies, beside two peers."""
+    metrics = ("f1_deployed", "average_precision", "vus_pr")
+    table = [["dataset", "seeds", "F1 as deployed", "average precision", "VUS-PR",
+              "ridge VAR, untuned", "random"]]  # fmt: skip
+    rows = {
+        (row["dataset"], row["method"], row["tuning"]): row
+        for row in _summaries(_FEEDBACK[:2])
+        if row["layers"] in ("all", "none")
+    }
+    for dataset in dict.fromkeys(dataset for dataset, _, _ in rows):
+        before, after = (rows[dataset, "anotuner", tuning] for tuning in ("none", "fp+fn"))
+        cells = [dataset, str(after["seeds"])]
+        for metric in metrics:
+            gain = after[f"{metric}_gain_mean"]
+            new = before[f"{metric}_mean"] if gain is None else after[f"{metric}_mean"]
+            cells.append(f"{new - gain:.3f} → {new:.3f}")
+        for peer in ("ridge_var", "random_score"):
+            known = rows[dataset, peer, "none"]
+            cells.append(" / ".join(f"{known[f'{metric}_mean']:.3f}" for metric in metrics))
+        table.append(cells)
+    return _markdown(table)
+
+
 def published_rows(name: str) -> list[dict[str, Any]]:
     """Return the rows of one published result."""
     return [dict(row) for row in read_result(REPORTS / f"{name}.json").rows]

@@ -13,3 +13,10 @@ def test_the_table_in_the_readme_is_the_result_that_was_written() -> None:
     methods = {line.split("|")[1].strip() for line in table}
     assert {"`scan`", "`rapminer`", "`random_guess`"} <= methods
     assert "\n".join(table) in (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_tuning_in_the_readme_is_the_result_that_was_written() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
+    table = tables["tuned_table"]()
+    assert len(table) == 2 + 5
+    assert "\n".join(table) in (ROOT / "README.md").read_text()

@@ -128,7 +128,10 @@ def _trials(network: AnoTunerConfig, tuning: TuningConfig) -> Iterator[_Trial]:
     for layer in LAYERS:
         yield _Trial("layers", f"only {layer}", network, only_layers(tuning, layer))
     yield _Trial("layers", "all, unguarded", network, replace(tuning, guard=False))
-    alone = replace(only_layers(tuning, "fine_tuning"), guard=False, cap=float("inf"), ratio=1.0)
+    alone = replace(
+        only_layers(tuning, "fine_tuning"),
+        guard=False, least_marks=1, cap=float("inf"), ratio=1.0,
+    )  # fmt: skip
     hinge, laelbo = replace(alone, fine_tuning="hinge"), replace(alone, fine_tuning="laelbo")
     for loss in (hinge, laelbo):
         for way in _AUGMENTATIONS:

@@ -23,13 +23,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.signal import lfilter
 from scipy.special import expit
 
 from faultsight.core.errors import InputError, SettingError
 from faultsight.core.seed import random_stream
 from faultsight.detect.contract import Score
-from faultsight.detect.tuning.aggregation import aggregate
+from faultsight.detect.tuning.aggregation import aggregate, remember
 from faultsight.detect.tuning.marked_rows import MarkedRows
 
 __all__ = ["HeadConfig", "ResidualHead", "fit_head"]
@@ -338,16 +337,8 @@ def _same_share(level: float, before: Array, after: Array) -> float:
 
 
 def _remembered(score: Score, memory: float) -> Array:
-    """Return each residual averaged over the rows so far, the older the less; NaN stays NaN."""
-    residuals = np.asarray(score.residuals, dtype=np.float64)
-    if memory == 0 or not len(residuals):
-        return residuals
-    known = ~np.isnan(residuals)
-    sums = lfilter([1.0], [1.0, -memory], np.where(known, residuals, 0.0), axis=0)
-    counts = lfilter([1.0], [1.0, -memory], known.astype(np.float64), axis=0)
-    averaged = np.full(residuals.shape, np.nan)
-    np.divide(sums, counts, out=averaged, where=known)
-    return averaged
+    residuals = np.asarray(score.residuals, dtype=np.float32)
+    return remember(residuals, memory).astype(np.float64)
 
 
 def _check(score: Score, kpis: tuple[str, ...]) -> None:

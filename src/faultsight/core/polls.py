@@ -1,0 +1,353 @@
+"""Polls of the cable modems of a fiber node: when each answered, and what it said per channel.
+
+A poll is one request to one modem; all upstream channels of a poll share its stamp. Polls stay as
+they were collected: unaligned, with gaps and duplicates. Nothing is resampled or invented here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from faultsight.core.errors import InputError, MissingColumnError
+from faultsight.core.kpi_frame import TimeWindow
+
+__all__ = [
+    "COUNTERS",
+    "LEVELS",
+    "NodePolls",
+    "PollTable",
+    "PreEqualization",
+    "Telemetry",
+    "node_polls",
+]
+
+LEVELS = ("snr_db", "tx_power_dbmv", "rx_power_dbmv")
+"""What a poll measures at its moment."""
+
+COUNTERS = (
+    "codewords_unerrored",
+    "codewords_corrected",
+    "codewords_uncorrectable",
+    "t3_timeouts",
+    "t4_timeouts",
+)
+"""What a poll counts since the poll before: deltas, never running totals."""
+
+KEYS = ("fnode", "device_id", "timestamp", "channel")
+"""The columns that name a row of a table of polls."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreEqualization:
+    """The pre-equalization coefficients that some polls brought, as the modem sent them.
+
+    Attributes
+    ----------
+    poll, channel : array of shape (n,)
+        Which poll of the node, and which of its channels.
+    data : tuple of bytes
+        DocsEqualizerData (RFC 4546), undecoded.
+    """
+
+    poll: NDArray[np.int64]
+    channel: NDArray[np.int64]
+    data: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class NodePolls:
+    """All polls of the modems of one fiber node.
+
+    Attributes
+    ----------
+    fnode : str
+        The fiber node; one RF domain.
+    device_ids : tuple of str
+        Its modems, sorted.
+    channels : tuple of str
+        Its upstream channels, sorted.
+    device_start : array of shape (device + 1,)
+        int64; the polls of device ``i`` are ``device_start[i]:device_start[i + 1]``.
+    time_s : array of shape (poll,)
+        float64; when the answer came, seconds since 1970 UTC, ascending within a device.
+    values : mapping of str to array of shape (poll, channel)
+        float32 by metric; NaN is missing.
+    round_id : array of shape (poll,), optional
+        int64; the collection round, where the poller says so; -1 is unknown.
+    answered : array of shape (poll,), optional
+        False where a poll is known to have had no answer.
+    pre_equalization : PreEqualization, optional
+        Where it was collected and asked for.
+
+    Examples
+    --------
+    >>> snr_db = np.array([[36], [35], [37]], np.float32)
+    >>> polls = NodePolls("F1", ("a", "b"), ("1",), np.array([0, 2, 3]),
+    ...                   np.array([0.0, 14400.0, 60.0]), {"snr_db": snr_db})
+    >>> polls.n_devices, polls.in_window(TimeWindow(0, 3600)).time_s.tolist()
+    (2, [0.0, 60.0])
+    """
+
+    fnode: str
+    device_ids: tuple[str, ...]
+    channels: tuple[str, ...]
+    device_start: NDArray[np.int64]
+    time_s: NDArray[np.float64]
+    values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    round_id: NDArray[np.int64] | None = None
+    answered: NDArray[np.bool_] | None = None
+    pre_equalization: PreEqualization | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.device_start) != self.n_devices + 1:
+            raise InputError(
+                f"{self.n_devices} devices need {self.n_devices + 1} starts", source=self.fnode
+            )
+        shape = (self.n_polls, len(self.channels))
+        for metric, values in self.values.items():
+            if values.shape != shape:
+                raise InputError(
+                    f"{metric} has shape {values.shape}, not {shape}", source=self.fnode
+                )
+
+    @property
+    def n_devices(self) -> int:
+        """How many modems."""
+        return len(self.device_ids)
+
+    @property
+    def n_polls(self) -> int:
+        """How many polls of all modems together."""
+        return len(self.time_s)
+
+    @property
+    def device_of_poll(self) -> NDArray[np.int64]:
+        """The device of each poll."""
+        return np.repeat(np.arange(self.n_devices, dtype=np.int64), np.diff(self.device_start))
+
+    def take(self, keep: NDArray[np.bool_]) -> NodePolls:
+        """Return the polls that are kept; every device stays, also one without a poll."""
+        counts = np.zeros(self.n_devices, np.int64)
+        np.add.at(counts, self.device_of_poll[keep], 1)
+        pre_equalization = self.pre_equalization
+        if pre_equalization is not None:
+            place = np.cumsum(keep) - 1
+            stays = keep[pre_equalization.poll]
+            pre_equalization = PreEqualization(
+                place[pre_equalization.poll[stays]],
+                pre_equalization.channel[stays],
+                tuple(d for d, s in zip(pre_equalization.data, stays, strict=True) if s),
+            )
+        return replace(
+            self,
+            device_start=np.concatenate([[0], np.cumsum(counts)]),
+            time_s=self.time_s[keep],
+            values={metric: values[keep] for metric, values in self.values.items()},
+            round_id=None if self.round_id is None else self.round_id[keep],
+            answered=None if self.answered is None else self.answered[keep],
+            pre_equalization=pre_equalization,
+        )
+
+    def in_window(self, window: TimeWindow) -> NodePolls:
+        """Return the polls answered inside a half-open window; every device stays."""
+        inside = (self.time_s >= window.start_s) & (self.time_s < window.end_s)
+        return self if inside.all() else self.take(inside)
+
+
+class Telemetry(Protocol):
+    """Where polls are read from, a fiber node at a time."""
+
+    @property
+    def fnodes(self) -> Sequence[str]:
+        """The fiber nodes, sorted."""
+
+    @property
+    def window(self) -> TimeWindow:
+        """From the first poll to the second after the last."""
+
+    def nodes(
+        self,
+        window: TimeWindow | None = None,
+        *,
+        fnodes: Sequence[str] | None = None,
+        metrics: Sequence[str] = LEVELS,
+        with_pre_equalization: bool = False,
+    ) -> Iterator[NodePolls]:
+        """Yield the polls of each fiber node once, always in the same order, cut to a window.
+
+        Metrics that were never collected are left out of `NodePolls.values`. A node without a
+        poll in the window is left out.
+        """
+
+
+class PollTable:
+    """Polls in memory.
+
+    Parameters
+    ----------
+    nodes : iterable of NodePolls
+        One for each fiber node.
+
+    Examples
+    --------
+    >>> table = pl.DataFrame({"timestamp": [0.0, 9.0], "device_id": ["a", "b"],
+    ...                       "fnode": ["F1", "F1"], "channel": ["1", "1"], "snr_db": [36.0, 35.0]})
+    >>> polls = PollTable(node_polls(table))
+    >>> polls.fnodes, next(polls.nodes()).device_ids
+    (['F1'], ('a', 'b'))
+    """
+
+    def __init__(self, nodes: Iterable[NodePolls]) -> None:
+        self._nodes = {node.fnode: node for node in sorted(nodes, key=lambda node: node.fnode)}
+
+    @property
+    def fnodes(self) -> list[str]:
+        """The fiber nodes, sorted."""
+        return list(self._nodes)
+
+    @property
+    def window(self) -> TimeWindow:
+        """From the first poll to the second after the last."""
+        stamps = [node.time_s for node in self._nodes.values() if node.n_polls]
+        if not stamps:
+            return TimeWindow(0, 0)
+        first, last = min(t.min() for t in stamps), max(t.max() for t in stamps)
+        return TimeWindow(int(first // 1), int(last // 1) + 1)
+
+    def nodes(
+        self,
+        window: TimeWindow | None = None,
+        *,
+        fnodes: Sequence[str] | None = None,
+        metrics: Sequence[str] = LEVELS,
+        with_pre_equalization: bool = False,
+    ) -> Iterator[NodePolls]:
+        """Yield the polls of each fiber node; see `Telemetry.nodes`."""
+        wanted = None if fnodes is None else set(fnodes)
+        for fnode, node in self._nodes.items():
+            if wanted is not None and fnode not in wanted:
+                continue
+            kept = {m: v for m, v in node.values.items() if m in metrics}
+            cut = replace(
+                node,
+                values=kept,
+                pre_equalization=node.pre_equalization if with_pre_equalization else None,
+            )
+            cut = cut if window is None else cut.in_window(window)
+            if cut.n_polls:
+                yield cut
+
+
+def node_polls(table: pl.DataFrame, *, is_sorted: bool = False) -> list[NodePolls]:
+    """Return the polls of a table, one `NodePolls` for each fiber node.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        A row for each poll and channel: ``timestamp`` (a time, or epoch seconds), ``device_id``,
+        ``fnode``, ``channel`` (text; null where a poll had no answer), and any of `LEVELS`,
+        `COUNTERS`, ``round_id``, ``answered``, ``pre_equalization`` (binary). Of rows of one
+        device, moment and channel the last counts.
+    is_sorted : bool
+        Whether rows are known to be sorted by fiber node, device, time and channel.
+
+    Raises
+    ------
+    MissingColumnError
+        If a key column is missing.
+    """
+    for column in KEYS:
+        if column not in table.columns:
+            raise MissingColumnError(column, table.columns)
+    if not table.height:
+        return []
+    if not is_sorted:
+        table = table.sort(*KEYS, maintain_order=True, nulls_last=True)
+    fnode, device = table["fnode"], table["device_id"]
+    time_s = _seconds(table["timestamp"])
+    new_node, new_device = _changes(fnode), _changes(device)
+    new_device |= new_node
+    new_poll = new_device.copy()
+    new_poll[1:] |= time_s[1:] != time_s[:-1]
+    poll_of_row = np.cumsum(new_poll) - 1
+    first_rows = np.flatnonzero(new_poll)
+    names, code_of_row = _codes(table["channel"])
+    is_value = code_of_row >= 0
+    row_of_cell = np.full((len(first_rows), max(len(names), 1)), -1, np.int64)
+    row_of_cell[poll_of_row[is_value], code_of_row[is_value]] = np.flatnonzero(is_value)
+    columns = {
+        name: table[name].cast(pl.Float32).fill_null(np.nan).to_numpy()
+        for name in (*LEVELS, *COUNTERS)
+        if name in table.columns
+    }
+    round_id = answered = None
+    if "round_id" in table.columns:
+        round_id = table["round_id"].cast(pl.Int64).fill_null(-1).to_numpy()[first_rows]
+    if "answered" in table.columns:
+        answered = table["answered"].fill_null(value=True).to_numpy()[first_rows]
+    node_first = np.flatnonzero(new_node[first_rows])
+    node_end = [*node_first[1:].tolist(), len(first_rows)]
+    device_first = np.flatnonzero(new_device[first_rows])
+    polls = []
+    for start, end in zip(node_first.tolist(), node_end, strict=True):
+        mine = device_first[(device_first >= start) & (device_first < end)]
+        cells = row_of_cell[start:end]
+        used = np.flatnonzero((cells >= 0).any(axis=0))
+        cells = cells[:, used]
+        polls.append(
+            NodePolls(
+                str(fnode[int(first_rows[start])]),
+                tuple(device.gather(first_rows[mine]).cast(pl.String).to_list()),
+                tuple(names[i] for i in used),
+                np.append(mine, end) - start,
+                time_s[first_rows[start:end]],
+                {name: _cells(column, cells) for name, column in columns.items()},
+                None if round_id is None else round_id[start:end],
+                None if answered is None else answered[start:end],
+                _pre_equalization(table, cells),
+            )
+        )
+    return polls
+
+
+def _seconds(stamps: pl.Series) -> NDArray[np.float64]:
+    if isinstance(stamps.dtype, pl.Datetime):
+        return np.asarray(stamps.dt.epoch("us").to_numpy() / 1e6, np.float64)
+    return stamps.cast(pl.Float64).to_numpy()
+
+
+def _changes(column: pl.Series) -> NDArray[np.bool_]:
+    """Return where a column differs from the row before; the first row does."""
+    changed = np.ones(len(column), np.bool_)
+    changed[1:] = column[1:].ne_missing(column[:-1]).to_numpy()
+    return changed
+
+
+def _codes(channel: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the sorted names of channels, and the code of each row's; -1 is none."""
+    channel = channel.cast(pl.String)
+    names = channel.drop_nulls().unique().sort().to_list()
+    kind = pl.Enum(names)
+    codes = channel.cast(kind).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    return names, codes
+
+
+def _cells(column: NDArray[np.float32], cells: NDArray[np.int64]) -> NDArray[np.float32]:
+    taken = column[cells]
+    taken[cells < 0] = np.nan
+    return np.where(np.isinf(taken), np.float32(np.nan), taken)
+
+
+def _pre_equalization(table: pl.DataFrame, cells: NDArray[np.int64]) -> PreEqualization | None:
+    if "pre_equalization" not in table.columns:
+        return None
+    poll, channel = np.nonzero(cells >= 0)
+    data = table["pre_equalization"].gather(cells[poll, channel])
+    told = (data.is_not_null() & (data.bin.size() > 0)).to_numpy()
+    return PreEqualization(poll[told], channel[told], tuple(data.filter(told).to_list()))

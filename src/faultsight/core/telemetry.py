@@ -1,0 +1,243 @@
+"""Telemetry on disk: polls as Parquet, bucketed by fiber node and day.
+
+``FOLDER/telemetry.json`` tells the format; ``FOLDER/bucket=07/2026-01-03.0000.parquet`` holds the
+polls of one day of the fiber nodes whose name falls into bucket 7, sorted by fiber node, device,
+time and channel. Simulators and collectors append files; readers see whole files only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+
+from faultsight.core.errors import InputError, MissingColumnError
+from faultsight.core.files import write_atomic
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.core.polls import COUNTERS, KEYS, LEVELS, NodePolls, node_polls
+
+__all__ = ["TelemetryFolder", "bucket_of"]
+
+_FORMAT = "faultsight telemetry 1"
+_DAY_S = 86_400
+_SCHEMA: dict[str, pl.DataType] = {
+    "fnode": pl.String(),
+    "device_id": pl.String(),
+    "timestamp": pl.Datetime("ms", "UTC"),
+    "channel": pl.String(),
+    **dict.fromkeys((*LEVELS, *COUNTERS), pl.Float32()),
+    "requested_at": pl.Datetime("ms", "UTC"),
+    "round_id": pl.Int64(),
+    "answered": pl.Boolean(),
+    "pre_equalization": pl.Binary(),
+}
+
+
+def bucket_of(fnode: str, n_buckets: int) -> int:
+    """Return the bucket of a fiber node.
+
+    Examples
+    --------
+    >>> bucket_of("F1", 16) == bucket_of("F1", 16), 0 <= bucket_of("F2", 16) < 16
+    (True, True)
+    """
+    return int.from_bytes(hashlib.sha256(fnode.encode()).digest()[:8]) % n_buckets
+
+
+class TelemetryFolder:
+    """A folder of bucketed Parquet; satisfies `faultsight.core.polls.Telemetry`.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If it is not a folder of telemetry.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = TelemetryFolder.create(Path(tempfile.mkdtemp()) / "pnm", n_buckets=4)
+    >>> folder.append(pl.DataFrame({"timestamp": [0.0], "device_id": ["a"], "fnode": ["F1"],
+    ...                             "channel": ["1"], "snr_db": [36.5]}))
+    1
+    >>> folder.fnodes, next(folder.nodes()).values["snr_db"].tolist()
+    (['F1'], [[36.5]])
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        try:
+            told = json.loads((self.path / "telemetry.json").read_text(encoding="utf-8"))
+            is_known, self.n_buckets = told["format"] == _FORMAT, int(told["n_buckets"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError("not a folder of telemetry", source=str(path)) from error
+        if not is_known or self.n_buckets < 1:
+            raise InputError(f"its format is not {_FORMAT!r}", source=str(path))
+
+    @classmethod
+    def create(cls, path: Path | str, *, n_buckets: int = 16) -> TelemetryFolder:
+        """Make an empty folder, or open the one that is there."""
+        path = Path(path)
+        if not (path / "telemetry.json").exists():
+            told = json.dumps({"format": _FORMAT, "n_buckets": n_buckets}, indent=1)
+            write_atomic(path / "telemetry.json", told + "\n")
+        return cls(path)
+
+    @staticmethod
+    def is_telemetry(path: Path | str) -> bool:
+        """Whether a path is a folder of telemetry."""
+        return (Path(path) / "telemetry.json").is_file()
+
+    def append(self, table: pl.DataFrame) -> int:
+        """Write the polls of a table, a new file for each bucket and day.
+
+        Parameters
+        ----------
+        table : polars.DataFrame
+            As `faultsight.core.polls.node_polls` reads it. Columns it does not know are refused.
+
+        Returns
+        -------
+        int
+            How many files were written; each is there whole or not at all.
+
+        Raises
+        ------
+        InputError
+            If a column is missing or not known.
+        """
+        for column in KEYS:
+            if column not in table.columns:
+                raise MissingColumnError(column, table.columns)
+        unknown = [column for column in table.columns if column not in _SCHEMA]
+        if unknown:
+            raise InputError("telemetry has no such column", column=unknown[0])
+        if not isinstance(table.schema["timestamp"], pl.Datetime):
+            milliseconds = (pl.col("timestamp").cast(pl.Float64) * 1000).round().cast(pl.Int64)
+            table = table.with_columns(timestamp=pl.from_epoch(milliseconds, time_unit="ms"))
+        stamp = table.schema["timestamp"]
+        if isinstance(stamp, pl.Datetime) and stamp.time_zone is None:
+            table = table.with_columns(pl.col("timestamp").dt.replace_time_zone("UTC"))
+        table = table.select(
+            pl.col(column).cast(kind) for column, kind in _SCHEMA.items() if column in table.columns
+        ).sort(*KEYS, maintain_order=True, nulls_last=True)
+        buckets = {name: bucket_of(name, self.n_buckets) for name in table["fnode"].unique()}
+        parts = table.with_columns(
+            pl.col("fnode").replace_strict(buckets, return_dtype=pl.Int64).alias("_bucket"),
+            pl.col("timestamp").dt.date().alias("_day"),
+        ).partition_by("_bucket", "_day", as_dict=True, include_key=False)
+        for key, part in sorted(parts.items(), key=lambda item: (str(item[0][0]), str(item[0][1]))):
+            self._write(int(str(key[0])), str(key[1]), part)
+        self.__dict__.pop("_index", None)
+        return len(parts)
+
+    def _write(self, bucket: int, day: str, part: pl.DataFrame) -> None:
+        folder = self.path / f"bucket={bucket:02d}"
+        number = 1 + max(
+            (int(f.name.split(".")[1]) for f in folder.glob(f"{day}.*.parquet")), default=-1
+        )
+        buffer = BytesIO()
+        part.write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=262_144)
+        write_atomic(folder / f"{day}.{number:04d}.parquet", buffer.getvalue())
+
+    @cached_property
+    def _index(self) -> dict[int, dict[date, list[Path]]]:
+        """The files by bucket and day."""
+        index: dict[int, dict[date, list[Path]]] = {}
+        for bucket in range(self.n_buckets):
+            days: dict[date, list[Path]] = {}
+            for file in sorted((self.path / f"bucket={bucket:02d}").glob("*.*.parquet")):
+                days.setdefault(date.fromisoformat(file.name.split(".")[0]), []).append(file)
+            if days:
+                index[bucket] = days
+        return index
+
+    @cached_property
+    def fnodes(self) -> list[str]:
+        """The fiber nodes, sorted."""
+        names: set[str] = set()
+        for days in self._index.values():
+            for files in days.values():
+                names.update(self._read(files, ["fnode"])["fnode"].unique().to_list())
+        return sorted(names)
+
+    @property
+    def window(self) -> TimeWindow:
+        """From the first poll to the second after the last."""
+        days = sorted({day for bucket in self._index.values() for day in bucket})
+        if not days:
+            return TimeWindow(0, 0)
+        first, last = (
+            pl.concat(self._read(bucket[day], ["timestamp"]) for bucket in self._index.values()
+                      if day in bucket)["timestamp"]
+            for day in (days[0], days[-1])
+        )  # fmt: skip
+        start, end = first.dt.epoch("ms").min(), last.dt.epoch("ms").max()
+        return TimeWindow(int(str(start)) // 1000, int(str(end)) // 1000 + 1)
+
+    def nodes(
+        self,
+        window: TimeWindow | None = None,
+        *,
+        fnodes: Sequence[str] | None = None,
+        metrics: Sequence[str] = LEVELS,
+        with_pre_equalization: bool = False,
+    ) -> Iterator[NodePolls]:
+        """Yield the polls of each fiber node, bucket by bucket; see `Telemetry.nodes`.
+
+        Nodes come bucket by bucket, so that never more than one bucket is in memory; within a
+        bucket in order of their names.
+        """
+        wanted = None if fnodes is None else sorted(set(fnodes))
+        columns = [*KEYS, *metrics, "round_id", "answered"]
+        columns += ["pre_equalization"] if with_pre_equalization else []
+        for bucket, days in self._index.items():
+            names = wanted and [n for n in wanted if bucket_of(n, self.n_buckets) == bucket]
+            if wanted is not None and not names:
+                continue
+            chosen = [(day, files) for day, files in sorted(days.items()) if _meets(day, window)]
+            if not chosen:
+                continue
+            table = self._read([f for _, files in chosen for f in files], columns)
+            if names:
+                table = table.filter(pl.col("fnode").is_in(names))
+            if window is not None:
+                table = table.filter(
+                    pl.col("timestamp").is_between(
+                        _moment(window.start_s), _moment(window.end_s), closed="left"
+                    )
+                )
+            is_sorted = len(chosen) == 1 and len(chosen[0][1]) == 1
+            yield from node_polls(table, is_sorted=is_sorted)
+
+    def _read(self, files: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
+        parts = []
+        for file in files:
+            try:
+                present = pl.read_parquet_schema(file)
+                parts.append(pl.read_parquet(file, columns=[c for c in columns if c in present]))
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+                reason = str(error).strip().partition("\n")[0]
+                raise InputError(f"cannot be read: {reason}", source=str(file)) from error
+        return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _meets(day: date, window: TimeWindow | None) -> bool:
+    if window is None:
+        return True
+    start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+    return start < window.end_s and window.start_s < start + _DAY_S

@@ -159,6 +159,33 @@ class NodePolls:
         inside = (self.time_s >= window.start_s) & (self.time_s < window.end_s)
         return self if inside.all() else self.take(inside)
 
+    def to_table(self) -> pl.DataFrame:
+        """Return the polls as `node_polls` reads them: a row for each poll and channel."""
+        n_channels = len(self.channels)
+        poll = np.repeat(np.arange(self.n_polls), n_channels)
+        row_ms = np.rint(self.time_s[poll] * 1000).astype(np.int64)
+        devices = pl.Series(self.device_ids, dtype=pl.String)
+        channels = pl.Series(self.channels, dtype=pl.String)
+        columns: dict[str, pl.Series] = {
+            "timestamp": pl.Series(row_ms).cast(pl.Datetime("ms", "UTC")),
+            "device_id": devices.gather(self.device_of_poll[poll]),
+            "fnode": pl.repeat(self.fnode, len(poll), eager=True),
+            "channel": channels.gather(np.tile(np.arange(n_channels), self.n_polls)),
+        }
+        for metric, values in self.values.items():
+            columns[metric] = pl.Series(values.ravel()).fill_nan(None)
+        if self.round_id is not None:
+            columns["round_id"] = pl.Series(self.round_id[poll])
+        if self.answered is not None:
+            columns["answered"] = pl.Series(self.answered[poll])
+        if self.pre_equalization is not None:
+            sent: list[bytes | None] = [None] * len(poll)
+            cells = self.pre_equalization.poll * n_channels + self.pre_equalization.channel
+            for cell, data in zip(cells.tolist(), self.pre_equalization.data, strict=True):
+                sent[cell] = data
+            columns["pre_equalization"] = pl.Series(sent, dtype=pl.Binary)
+        return pl.DataFrame(columns)
+
 
 class Telemetry(Protocol):
     """Where polls are read from, a fiber node at a time."""

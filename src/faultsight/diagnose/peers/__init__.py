@@ -1,0 +1,1 @@
+"""What TelApart is compared with, one file each."""

@@ -258,7 +258,7 @@ class Diagnoser(ABC):
     name: ClassVar[str] = ""
     excused: ClassVar[Mapping[str, str]] = {}
     """Contract checks that this member cannot pass by its nature: name to reason."""
-    metrics: ClassVar[tuple[str, ...]] = LEVELS
+    metrics: tuple[str, ...] = LEVELS
     """The metrics that it reads, of `faultsight.core.polls.LEVELS` and `COUNTERS`."""
     with_pre_equalization: ClassVar[bool] = False
     """Whether it reads pre-equalization coefficients."""

@@ -1,0 +1,1 @@
+"""Clusterings of the modems of a fiber node."""

@@ -1,0 +1,155 @@
+"""Our evidence: each modem against its own usual level, misses against the node's loss rate.
+
+Only modems that deviate are clustered, by the direction in which their deviations move over several
+days: healthy modems neither make a cluster nor carry an alarm into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.diagnose.preprocessing.missing_points import Slots
+from faultsight.diagnose.telapart.config import TelApartConfig
+from faultsight.diagnose.telapart.deviations import level_deviations
+from faultsight.diagnose.telapart.feature_window import FeatureWindow, per_device, slots_of
+from faultsight.diagnose.telapart.missing_test import lost_rounds, miss_score, usual_loss_share
+from faultsight.diagnose.telapart.paper_evidence import METRIC_OF
+from faultsight.diagnose.telapart.prepared_node import PreparedNode
+from faultsight.diagnose.telapart.similarities import MovesLike, similarities, slot_values
+
+__all__ = ["SCORE_EDGES", "DeviationEvidence"]
+
+_IS_HARM_UPWARD = {"snr": False, "tx_power": True}
+
+SCORE_EDGES: Mapping[str, NDArray[np.float64]] = {
+    "snr": np.round(np.arange(0.5, 12.0, 0.05), 2),
+    "tx_power": np.round(np.arange(0.5, 12.0, 0.05), 2),
+    "missing": np.round(np.arange(1.0, 12.0, 0.1), 1),
+}
+"""The thresholds that tickets choose from: dB, dB, and powers of ten of chance."""
+
+
+class DeviationEvidence:
+    """A fiber node, each modem measured against itself.
+
+    Parameters
+    ----------
+    node : PreparedNode
+        The node.
+    config : TelApartConfig
+        The settings.
+    windows : sequence of TimeWindow
+        All windows that will be asked for, moved to the silence.
+    thresholds : mapping of str to float
+        By feature, the score from which on a modem is anomalous.
+    """
+
+    def __init__(
+        self,
+        node: PreparedNode,
+        config: TelApartConfig,
+        windows: Sequence[TimeWindow],
+        thresholds: Mapping[str, float],
+    ) -> None:
+        self.node = node
+        self.config = config
+        self.thresholds = thresholds
+        edges = np.array([[w.start_s, w.end_s] for w in windows], np.float64).reshape(-1, 2)
+        self.levels = {
+            f: level_deviations(
+                node.polls, METRIC_OF[f], edges, history_s=float(config.history_s),
+                is_harm_upward=_IS_HARM_UPWARD[f], quantile=config.usual_quantile,
+                least_history=config.least_history,
+            )
+            for f in METRIC_OF
+            if f in config.features and METRIC_OF[f] in node.polls.values
+        }  # fmt: skip
+        self._slots: tuple[int, Slots] | None = None
+
+    def scores(self, position: int, window: TimeWindow) -> dict[str, NDArray[np.float64]]:
+        """Return the score of each feature and modem."""
+        found = {f: d.score_db[position] for f, d in self.levels.items()}
+        if "missing" in self.config.features:
+            found["missing"] = self._misses(position, window)[0]
+        return found
+
+    def answered(self, position: int, window: TimeWindow) -> NDArray[np.int64]:
+        """Return how many polls each modem answered in the window."""
+        slots = self._long_slots(position, window)
+        inside = (slots.time_s >= window.start_s) & (slots.poll >= 0)
+        return per_device(slots, inside)
+
+    def features(self, position: int, window: TimeWindow) -> list[FeatureWindow]:
+        """Return the features of a window."""
+        slots = self._long_slots(position, window)
+        found = []
+        for feature, deviations in self.levels.items():
+            score = deviations.score_db[position]
+            candidates = self._candidates(feature, score, slots)
+            own = slots_of(slots, candidates)
+            values = slot_values(
+                own, self.node.polls.values[METRIC_OF[feature]],
+                deviations.usual[position][candidates],
+            )  # fmt: skip
+            alike = similarities(
+                own, values[None], moves_like=MovesLike.COSINE,
+                noise_db=self.config.noise_db, shrunk_by=self.config.shrunk_by,
+            )  # fmt: skip
+            sign = 1.0 if _IS_HARM_UPWARD[feature] else -1.0
+            found.append(
+                FeatureWindow(
+                    feature, candidates, score >= self.thresholds[feature], alike.levels[0],
+                    deviations.channel[position], sign * score,
+                )
+            )  # fmt: skip
+        if "missing" in self.config.features:
+            found.append(self._missing(position, window))
+        return found
+
+    def _candidates(
+        self, feature: str, score: NDArray[np.float64], slots: Slots
+    ) -> NDArray[np.int64]:
+        least = self.config.candidate_share * self.thresholds[feature]
+        return np.flatnonzero((score >= least) & (slots.n_slots > 0))
+
+    def _long_slots(self, position: int, window: TimeWindow) -> Slots:
+        """Return the slots of the similarity look-back, kept for the features of one window."""
+        if self._slots is None or self._slots[0] != position:
+            slots = self.node.slots(self._long(window), self.config.gone_after_s)
+            self._slots = (position, slots)
+        return self._slots[1]
+
+    def _long(self, window: TimeWindow) -> TimeWindow:
+        return TimeWindow(window.end_s - self.config.similarity_look_back_s, window.end_s)
+
+    def _misses(
+        self, position: int, window: TimeWindow
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        slots = self._long_slots(position, window)
+        rounds, shares, is_lost = lost_rounds(
+            slots, float(self._long(window).start_s), self.node.rhythm.interval_s
+        )
+        is_told = ~is_lost[rounds] if len(rounds) else np.zeros(0, np.bool_)
+        inside = is_told & (slots.time_s >= window.start_s)
+        n_missed = per_device(slots, inside & (slots.poll < 0))
+        n_slots = per_device(slots, inside)
+        score = miss_score(n_missed, n_slots, usual_loss_share(shares[~is_lost]))
+        return np.where(n_slots > 0, score, np.nan), n_missed, rounds, is_told
+
+    def _missing(self, position: int, window: TimeWindow) -> FeatureWindow:
+        slots = self._long_slots(position, window)
+        score, n_missed, _, is_told = self._misses(position, window)
+        candidates = self._candidates("missing", score, slots)
+        told = Slots(slots.device_start, slots.time_s, np.where(is_told, slots.poll, 0))
+        own = slots_of(told, candidates)
+        # A miss is 1 and an answer 0, so the cosine is of misses: answers in common say nothing.
+        misses = (own.poll < 0).astype(np.float64)[None, :, None]
+        alike = similarities(own, misses, moves_like=MovesLike.COSINE)
+        return FeatureWindow(
+            "missing", candidates, score >= self.thresholds["missing"], alike.levels[0],
+            np.full(self.node.polls.n_devices, -1, np.int64), n_missed.astype(np.float64),
+        )  # fmt: skip

@@ -1,0 +1,135 @@
+"""How far a modem is from its own usual level, in the direction that hurts.
+
+The paper compares vectors by correlation alone: a fault that began before the window and holds
+steady is constant in it, and invisible. Here each channel of each modem is measured against its own
+usual level of the days before: a low quantile where faults raise the metric, a high one where they
+lower it, so that a fault of some days does not become usual while it lasts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from faultsight.core.polls import NodePolls
+
+__all__ = ["Deviations", "level_deviations"]
+
+
+@dataclass(frozen=True, eq=False)
+class Deviations:
+    """Of one metric, for each window and modem.
+
+    Attributes
+    ----------
+    score_db : array of shape (window, device)
+        float64; root mean square of the harmful deviations of the worst channel, NaN where no
+        usual level or no value is known.
+    channel : array of shape (window, device)
+        int64; the worst channel, -1 where there is none.
+    usual : array of shape (window, device, channel)
+        float64; the usual level, NaN where history is too short.
+    """
+
+    score_db: NDArray[np.float64]
+    channel: NDArray[np.int64]
+    usual: NDArray[np.float64]
+
+
+def level_deviations(
+    polls: NodePolls,
+    metric: str,
+    edges_s: NDArray[np.float64],
+    *,
+    history_s: float,
+    is_harm_upward: bool,
+    quantile: float,
+    least_history: int,
+) -> Deviations:
+    """Return the deviations of every window of a node.
+
+    Parameters
+    ----------
+    polls : NodePolls
+        Without duplicates.
+    metric : str
+        Such as ``snr_db``.
+    edges_s : array of shape (window, 2)
+        Half-open windows.
+    history_s : float
+        The usual level is taken from so much before each window.
+    is_harm_upward : bool
+        Whether faults raise the metric.
+    quantile : float
+        Of the history, counted from the harmless side.
+    least_history : int
+        Values of history that a usual level needs.
+
+    Examples
+    --------
+    >>> snr_db = np.float32([[36.0]] * 12 + [[33.0]] * 6)
+    >>> polls = NodePolls("F", ("a",), ("1",), np.array([0, 18]), np.arange(18) * 14400.0,
+    ...                   {"snr_db": snr_db})
+    >>> found = level_deviations(polls, "snr_db", np.array([[172800.0, 259200.0]]),
+    ...     history_s=172800.0, is_harm_upward=False, quantile=0.25, least_history=6)
+    >>> found.score_db.tolist(), found.usual.tolist()
+    ([[3.0]], [[[36.0]]])
+    """
+    sign = 1.0 if is_harm_upward else -1.0
+    return Deviations(
+        *_deviations(
+            polls.device_start, polls.time_s, polls.values[metric], edges_s, history_s, sign,
+            quantile, least_history,
+        )
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _deviations(
+    device_start: NDArray[np.int64],
+    time_s: NDArray[np.float64],
+    values: NDArray[np.float32],
+    edges_s: NDArray[np.float64],
+    history_s: float,
+    sign: float,
+    quantile: float,
+    least_history: int,
+) -> tuple[
+    NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]
+]:  # pragma: no cover - compiled
+    n_devices, n_windows, n_channels = len(device_start) - 1, len(edges_s), values.shape[1]
+    scores = np.full((n_windows, n_devices), np.nan)
+    channels = np.full((n_windows, n_devices), -1, np.int64)
+    usual = np.full((n_windows, n_devices, n_channels), np.nan)
+    for device in range(n_devices):
+        low, high = device_start[device], device_start[device + 1]
+        times = time_s[low:high]
+        past = np.empty(high - low)
+        for w in range(n_windows):
+            since = low + np.searchsorted(times, edges_s[w, 0] - history_s)
+            first = low + np.searchsorted(times, edges_s[w, 0])
+            last = low + np.searchsorted(times, edges_s[w, 1])
+            for c in range(n_channels):
+                n_past = 0
+                for at in range(since, first):
+                    if not np.isnan(values[at, c]):
+                        past[n_past] = sign * values[at, c]
+                        n_past += 1
+                if n_past < least_history:
+                    continue
+                level = np.sort(past[:n_past])[int(quantile * (n_past - 1) + 0.5)]
+                usual[w, device, c] = sign * level
+                n_values, squares = 0, 0.0
+                for at in range(first, last):
+                    if not np.isnan(values[at, c]):
+                        n_values += 1
+                        squares += max(sign * values[at, c] - level, 0.0) ** 2
+                if n_values == 0:
+                    continue
+                score = np.sqrt(squares / n_values)
+                if channels[w, device] < 0 or score > scores[w, device]:
+                    scores[w, device], channels[w, device] = score, c
+    return scores, channels, usual

@@ -146,7 +146,7 @@ def test_simulated_cases_can_be_localized(
     [
         ("cdn --noise 0.1", "squeeze"),
         ("cdn --noise 0", "squeeze"),
-        ("riskloc --days 7", "stations"),
+        ("riskloc --days 7", "stations, cable"),
         ("squeeze --stations 200", "stations"),
         ("stations --cases 10", "cdn, squeeze, riskloc"),
         ("stations --noise 0.1", "squeeze"),

@@ -1,4 +1,4 @@
-"""faultsight simulate: cubes and base stations with faults that are known."""
+"""faultsight simulate: cubes, base stations and cable plants with faults that are known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from faultsight.core.errors import SettingError
 if TYPE_CHECKING:
     from faultsight.sim.case import SimulatedCase
 
-__all__ = ["Recipe", "simulate"]
+__all__ = ["Rate", "Recipe", "simulate"]
 
 
 class Recipe(StrEnum):
@@ -26,6 +26,15 @@ class Recipe(StrEnum):
     SQUEEZE = "squeeze"
     RISKLOC = "riskloc"
     STATIONS = "stations"
+    CABLE = "cable"
+
+
+class Rate(StrEnum):
+    """How often something goes wrong in a cable plant."""
+
+    STRESS = "stress"
+    REALISTIC = "realistic"
+    QUIET = "quiet"
 
 
 def simulate(
@@ -43,11 +52,30 @@ def simulate(
     stations: Annotated[int | None, Option(min=1, help="stations: how many; default: 200.")] = None,
     days: Annotated[
         int | None,
-        Option(min=1, help="stations: days of history, and as many of test; default: 7."),
+        Option(
+            min=1,
+            help="stations: days of history, and as many of test; default: 7. cable: default: 28.",
+        ),
     ] = None,
+    fnodes: Annotated[
+        int | None, Option(min=1, help="cable: how many fiber nodes; default: 12.")
+    ] = None,
+    rate: Annotated[
+        Rate | None,
+        Option(help="cable: many faults, about a tenth of that, or none; default: stress."),
+    ] = None,
+    pre_equalization: Annotated[
+        bool, Option("--pre-equalization", help="cable: equalizer coefficients, once a day.")
+    ] = False,
+    counters: Annotated[
+        bool, Option("--counters", help="cable: codewords and timeouts since the poll before.")
+    ] = False,
+    round_ids: Annotated[
+        bool, Option("--round-ids", help="cable: the number of each poll's round.")
+    ] = False,
     json_target: JsonTarget = None,
 ) -> None:
-    """Write simulated cases in the format of the public datasets, or base stations.
+    """Write simulated cases as the public datasets have them, base stations, or a cable plant.
 
     cdn, squeeze, riskloc: one CSV a case with attribute columns, real and
     predict, and injection_info.csv with the roots. `faultsight localize`
@@ -55,15 +83,30 @@ def simulate(
 
     stations: hourly KPIs in train.parquet and test.parquet, what happened
     in truth/faults.csv. `faultsight detect` takes the two tables.
+
+    cable: polls of cable modems in telemetry, tickets.csv, topology.csv,
+    what really happened in truth. `faultsight diagnose` takes the first three.
     """
     import polars as pl
     from rich.console import Console
 
     from faultsight.core.files import write_atomic
 
-    _refuse_others(recipe, cases=cases, noise=noise, stations=stations, days=days)
+    _refuse_others(
+        recipe, cases=cases, noise=noise, stations=stations, days=days, fnodes=fnodes, rate=rate,
+        pre_equalization=pre_equalization or None, counters=counters or None,
+        round_ids=round_ids or None,
+    )  # fmt: skip
     if recipe is Recipe.STATIONS:
         _write_stations(out, seed, stations or 200, days or 7, json_target)
+        return
+    if recipe is Recipe.CABLE:
+        settings = {"with_pre_equalization": pre_equalization, "with_counters": counters,
+                    "with_round_ids": round_ids}  # fmt: skip
+        _write_cable(
+            out, seed, rate or Rate.STRESS, {"n_fnodes": fnodes, "days": days}, settings,
+            json_target,
+        )  # fmt: skip
         return
     cases = cases or 10
     labels = []
@@ -86,11 +129,16 @@ _RECIPES_OF = {
     "cases": _CUBES,
     "noise": (Recipe.SQUEEZE,),
     "stations": (Recipe.STATIONS,),
-    "days": (Recipe.STATIONS,),
+    "days": (Recipe.STATIONS, Recipe.CABLE),
+    "fnodes": (Recipe.CABLE,),
+    "rate": (Recipe.CABLE,),
+    "pre_equalization": (Recipe.CABLE,),
+    "counters": (Recipe.CABLE,),
+    "round_ids": (Recipe.CABLE,),
 }
 
 
-def _refuse_others(recipe: Recipe, **options: float | None) -> None:
+def _refuse_others(recipe: Recipe, **options: float | str | None) -> None:
     """Refuse an option that the recipe would pass over.
 
     Raises
@@ -101,7 +149,8 @@ def _refuse_others(recipe: Recipe, **options: float | None) -> None:
     for name, value in options.items():
         recipes = _RECIPES_OF[name]
         if value is not None and recipe not in recipes:
-            raise SettingError(f"--{name} is for {', '.join(recipes)}; {recipe} takes none")
+            option = f"--{name.replace('_', '-')}"
+            raise SettingError(f"{option} is for {', '.join(recipes)}; {recipe} takes none")
 
 
 def _case(recipe: Recipe, index: int, seed: int, noise: float) -> SimulatedCase:
@@ -148,3 +197,33 @@ def _write_stations(
         told = {"recipe": "stations", "seed": seed, "out": str(out), "test_since": since,
                 "faults": wrong}  # fmt: skip
         write_json(json.dumps(told, indent=1), json_target)
+
+
+def _write_cable(
+    out: Path, seed: int, rate: Rate, sizes: dict[str, int | None], parts: dict[str, bool],
+    json_target: str | None,
+) -> None:  # fmt: skip
+    from rich.console import Console
+
+    from faultsight.cli._progress import progress
+    from faultsight.sim.cable_plant import CablePlantConfig, write_plant
+
+    settings = {**{name: size for name, size in sizes.items() if size is not None}, **parts}
+    recipes = {Rate.STRESS: CablePlantConfig.stress, Rate.REALISTIC: CablePlantConfig.realistic,
+               Rate.QUIET: CablePlantConfig.quiet}  # fmt: skip
+    config = recipes[rate](**settings)
+    with progress("fiber nodes are simulated") as tell:
+        told = write_plant(config, out, seed=seed, progress=tell)
+    console = Console(quiet=json_target == STDOUT, highlight=False)
+    for line in (
+        f"{told['fnodes']} fiber nodes with {told['modems']:,} modems in {out}: {config.days} days "
+        f"of telemetry ({told['polls']:,} polls), {told['tickets']} tickets, topology",
+        f"{told['faults']} faults and benign changes in truth",
+        f"next: faultsight diagnose fit {out / 'telemetry'} --tickets {out / 'tickets.csv'} "
+        f"--topology {out / 'topology.csv'} --model MODEL",
+    ):
+        console.print(line, markup=False, soft_wrap=True)
+    if json_target:
+        document = {"recipe": "cable", "seed": seed, "rate": str(rate), "out": str(out),
+                    "days": config.days, **told}  # fmt: skip
+        write_json(json.dumps(document, indent=1), json_target)

@@ -52,7 +52,7 @@ __all__ = ["FEATURES", "TelApart", "TelApartConfig"]
 _FORMAT = "faultsight telapart 1"
 _DEFAULT_SCORE = {"snr": 2.0, "tx_power": 2.0, "missing": 3.0}
 """Where tickets do not tell: dB beyond measurement noise, and one in a thousand by chance."""
-_DEFAULT_SIMILARITY = 0.7
+_DEFAULT_SIMILARITY = 0.6
 _DEFAULT_MISSES = 2.0
 _NO_CABLEMON = CableMonThresholds(CableMonConfig(), (), ())
 _MISS_EDGES = np.arange(1.0, 13.0)

@@ -16,21 +16,29 @@ from faultsight.diagnose.preprocessing.missing_points import Slots
 from faultsight.diagnose.telapart.config import TelApartConfig
 from faultsight.diagnose.telapart.deviations import level_deviations
 from faultsight.diagnose.telapart.feature_window import FeatureWindow, per_device, slots_of
-from faultsight.diagnose.telapart.missing_test import lost_rounds, miss_score, usual_loss_share
+from faultsight.diagnose.telapart.missing_test import miss_score, missed_rounds
 from faultsight.diagnose.telapart.paper_evidence import METRIC_OF
 from faultsight.diagnose.telapart.prepared_node import PreparedNode
 from faultsight.diagnose.telapart.similarities import MovesLike, similarities, slot_values
 
 __all__ = ["SCORE_EDGES", "DeviationEvidence"]
 
+_LEAST_TOGETHER = 2
+"""Rounds that a modem misses together with a part of the node, to be anomalous by them."""
 _IS_HARM_UPWARD = {"snr": False, "tx_power": True}
 
 SCORE_EDGES: Mapping[str, NDArray[np.float64]] = {
-    "snr": np.round(np.arange(0.5, 12.0, 0.05), 2),
-    "tx_power": np.round(np.arange(0.5, 12.0, 0.05), 2),
-    "missing": np.round(np.arange(1.0, 12.0, 0.1), 1),
+    "snr": np.round(np.arange(2.0, 10.0, 0.05), 2),
+    "tx_power": np.round(np.arange(2.0, 10.0, 0.05), 2),
+    "missing": np.round(np.arange(3.0, 12.0, 0.1), 1),
 }
-"""The thresholds that tickets choose from: dB, dB, and powers of ten of chance."""
+"""The thresholds that tickets choose from: dB, dB, and powers of ten of chance.
+
+They begin where noise ends. Transmit power of a healthy modem wanders by the dead band of ranging
+(1 dB), a step (0.25 dB) and the day's temperature (up to 0.9 dB); SNR by three times its reading
+noise (0.45 dB) and the node's noise floor (0.5 dB): 2 dB each. Of misses, one modem day in a
+thousand reaches 3 by chance.
+"""
 
 
 class DeviationEvidence:
@@ -130,26 +138,31 @@ class DeviationEvidence:
         self, position: int, window: TimeWindow
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         slots = self._long_slots(position, window)
-        rounds, shares, is_lost = lost_rounds(
-            slots, float(self._long(window).start_s), self.node.rhythm.interval_s
-        )
-        is_told = ~is_lost[rounds] if len(rounds) else np.zeros(0, np.bool_)
-        inside = is_told & (slots.time_s >= window.start_s)
-        n_missed = per_device(slots, inside & (slots.poll < 0))
+        start_s, interval_s = float(self._long(window).start_s), self.node.rhythm.interval_s
+        rounds = missed_rounds(slots, start_s, interval_s)
+        inside = rounds.is_told & (slots.time_s >= window.start_s)
+        is_missed = inside & (slots.poll < 0)
+        n_missed = per_device(slots, is_missed)
         n_slots = per_device(slots, inside)
-        score = miss_score(n_missed, n_slots, usual_loss_share(shares[~is_lost]))
-        return np.where(n_slots > 0, score, np.nan), n_missed, rounds, is_told
+        score = miss_score(n_missed, n_slots, rounds.loss_share)
+        n_together = per_device(slots, is_missed & rounds.is_struck)
+        return np.where(n_slots > 0, score, np.nan), n_missed, n_together, rounds.is_told
 
     def _missing(self, position: int, window: TimeWindow) -> FeatureWindow:
         slots = self._long_slots(position, window)
-        score, n_missed, _, is_told = self._misses(position, window)
-        candidates = self._candidates("missing", score, slots)
+        score, n_missed, n_together, is_told = self._misses(position, window)
+        # Two misses of six say little of one modem, but much if a part of the node has the same.
+        is_together = n_together >= _LEAST_TOGETHER
+        candidates = np.union1d(
+            self._candidates("missing", score, slots), np.flatnonzero(is_together)
+        )
         told = Slots(slots.device_start, slots.time_s, np.where(is_told, slots.poll, 0))
         own = slots_of(told, candidates)
         # A miss is 1 and an answer 0, so the cosine is of misses: answers in common say nothing.
         misses = (own.poll < 0).astype(np.float64)[None, :, None]
         alike = similarities(own, misses, moves_like=MovesLike.COSINE)
         return FeatureWindow(
-            "missing", candidates, score >= self.thresholds["missing"], alike.levels[0],
-            np.full(self.node.polls.n_devices, -1, np.int64), n_missed.astype(np.float64),
+            "missing", candidates, (score >= self.thresholds["missing"]) | is_together,
+            alike.levels[0], np.full(self.node.polls.n_devices, -1, np.int64),
+            n_missed.astype(np.float64),
         )  # fmt: skip

@@ -8,27 +8,47 @@ modem.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
 from faultsight.diagnose.preprocessing.missing_points import Slots
 
-__all__ = ["lost_rounds", "miss_score", "usual_loss_share"]
+__all__ = ["MissedRounds", "miss_score", "missed_rounds", "usual_loss_share"]
 
 _LOST = 0.9
 """Share of a node's modems that miss a round which the poller lost."""
 _CALM = 0.5
 _LEAST_LOSS, _MOST_LOSS = 0.005, 0.5
+_STRUCK = 4.0
+"""Powers of ten of chance from which on a round has more misses than loss explains."""
 
 
-def lost_rounds(
-    slots: Slots, start_s: float, interval_s: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the round of each slot, the share that misses each round, and which rounds were lost.
+@dataclass(frozen=True, eq=False)
+class MissedRounds:
+    """The misses of one window, round by round.
 
-    A round is lost if nearly all modems miss it while most answered in the rounds beside it: two
-    such rounds in a row are an outage of the whole node, not an accident of the poller.
+    Attributes
+    ----------
+    loss_share : float
+        What the node usually loses.
+    is_told : array of shape (slot,)
+        Whether the slot's round was polled at all: nearly all modems miss a round that the poller
+        lost, while most answered in the rounds beside it. Two such rounds in a row are an outage
+        of the whole node, not an accident of the poller.
+    is_struck : array of shape (slot,)
+        Whether many more modems than usual miss the slot's round, though it was polled.
+    """
+
+    loss_share: float
+    is_told: NDArray[np.bool_]
+    is_struck: NDArray[np.bool_]
+
+
+def missed_rounds(slots: Slots, start_s: float, interval_s: float) -> MissedRounds:
+    """Return which rounds were lost by the poller, and which struck a part of the node.
 
     Parameters
     ----------
@@ -37,15 +57,16 @@ def lost_rounds(
     start_s, interval_s : float
         The window's start and T.
     """
-    rounds = np.floor((slots.time_s - start_s) / interval_s).astype(np.int64)
-    rounds = np.maximum(rounds, 0)
-    n_rounds = int(rounds.max()) + 1 if len(rounds) else 0
-    polled = np.bincount(rounds, minlength=n_rounds)
-    missed = np.bincount(rounds, slots.poll < 0, minlength=n_rounds)
+    rounds = np.maximum(np.floor((slots.time_s - start_s) / interval_s).astype(np.int64), 0)
+    polled = np.bincount(rounds)
+    missed = np.bincount(rounds, slots.poll < 0).astype(np.int64)
     share = missed / np.maximum(polled, 1)
     before = np.concatenate([[0.0], share[:-1]])
     after = np.concatenate([share[1:], [0.0]])
-    return rounds, share, (share >= _LOST) & (before < _CALM) & (after < _CALM)
+    is_lost = (share >= _LOST) & (before < _CALM) & (after < _CALM)
+    loss_share = usual_loss_share(share[~is_lost])
+    is_struck = ~is_lost & (miss_score(missed, polled, loss_share) >= _STRUCK)
+    return MissedRounds(loss_share, ~is_lost[rounds], is_struck[rounds])
 
 
 def usual_loss_share(shares: NDArray[np.float64]) -> float:

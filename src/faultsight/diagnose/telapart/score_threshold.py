@@ -23,11 +23,14 @@ class ScoreGuards:
         Of all time, what must be above the threshold.
     least_ticket_share : float
         Of all tickets, what must be above the threshold.
+    reluctance : float
+        Of ``likelihood``: log-likelihood that tickets must give for doubling the lowest threshold.
     """
 
     smoothing: float = 0.5
     least_time_share: float = 0.0005
     least_ticket_share: float = 0.02
+    reluctance: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,9 @@ class ScoreTotals:
         best = int(np.flatnonzero(values == values.max())[-1])  # the strictest of equals
         if criterion == "likelihood":
             # The mean over all thresholds, each as likely as the tickets make it: few tickets leave
-            # many thresholds open, and the mean is then a cautious one.
-            weights = np.exp(values - values[best])
+            # many open. One that is stricter than the lowest must be asked for by them.
+            strictness = self.edges / self.edges[0] - 1.0
+            weights = np.exp(values - values[best] - guards.reluctance * strictness)
             mean = float(weights @ self.edges / weights.sum())
             best = int(np.argmin(np.abs(self.edges - mean)))
         return ScoreThreshold(

@@ -186,9 +186,10 @@ class TicketTotals:
         ----------
         criterion : str
             ``trr``: the paper's maintenance ticketing rate ratio, ``R_mM / R_mS`` (equations 1 to
-            3). ``likelihood``: the Poisson log-likelihood of both kinds of tickets, each with one
-            rate in maintenance time and one in service time; it weighs how different the rates are
-            by how many tickets say so.
+            3). ``likelihood``: the Poisson log-likelihood ratio of maintenance tickets coming more
+            often in maintenance time, and service tickets more often in service time, against
+            coming as often in both; it weighs how different the rates are by how many tickets say
+            so.
         guards : ThresholdGuards
             What a threshold must satisfy.
         default : float
@@ -198,21 +199,13 @@ class TicketTotals:
         seconds, tickets = table[:, :, 0], table[:, :, 1:]
         rates = (tickets + guards.smoothing) / np.maximum(seconds, 1e-9)[:, :, None]
         trr = rates[:, 0, 0] / rates[:, 1, 0]
-        if criterion == "trr":
-            values = trr.copy()
-        else:
-            mean = tickets.sum(axis=1) / np.maximum(seconds.sum(axis=1), 1e-9)[:, None]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                values = np.nansum(
-                    tickets * np.log(rates / np.maximum(mean, 1e-30)[:, None, :]), axis=(1, 2)
-                )
-        strictest = seconds[0, 1]
-        is_allowed = (
-            (seconds >= guards.least_days * 86_400).all(axis=1)
-            & (seconds[:, 1] >= guards.least_service_share * strictest)
-            # Where service time has the larger share of maintenance tickets, the classes are swapped.
-            & (rates[:, 0, 0] * rates[:, 1, 1] > rates[:, 1, 0] * rates[:, 0, 1])
+        values = (
+            trr.copy() if criterion == "trr" else _one_sided_likelihood(tickets, rates, seconds)
         )
+        is_allowed = (seconds >= guards.least_days * 86_400).all(axis=1) & (
+            seconds[:, 1] >= guards.least_service_share * seconds[0, 1]
+        )
+        is_allowed &= tickets.sum(axis=(1, 2)) > 0
         values[~is_allowed] = np.nan
         if not is_allowed.any():
             return GuidedThreshold(default, "default", self.thresholds, values, float("nan"))
@@ -226,6 +219,18 @@ class TicketTotals:
         return GuidedThreshold(
             float(self.thresholds[best]), criterion, self.thresholds, values, float(trr[best])
         )
+
+
+def _one_sided_likelihood(
+    tickets: NDArray[np.float64], rates: NDArray[np.float64], seconds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the log-likelihood ratio under every threshold; what points the wrong way is 0."""
+    mean = tickets.sum(axis=1) / np.maximum(seconds.sum(axis=1), 1e-9)[:, None]
+    ratio = tickets * np.log(rates / np.maximum(mean, 1e-30)[:, None, :])
+    is_right = rates[:, 0, 0] > rates[:, 1, 0], rates[:, 1, 1] > rates[:, 0, 1]
+    return np.asarray(
+        sum(np.where(is_right[x], np.maximum(ratio[:, :, x].sum(axis=1), 0.0), 0.0) for x in (0, 1))
+    )
 
 
 @njit(nogil=True, cache=True)

@@ -1,0 +1,119 @@
+"""How often, how long and where things go wrong."""
+
+from functools import cache
+
+import numpy as np
+
+from faultsight.sim.cable_plant import CablePlantConfig, simulate_node
+from faultsight.sim.cable_plant.faults import FAULT_TYPES, PlantFault, node_faults
+from faultsight.sim.cable_plant.topology import node_topology
+from faultsight.sim.cable_plant.weather import weather
+
+HOUR_S, DAY_S = 3600, 86_400
+
+
+@cache
+def many() -> list[PlantFault]:
+    config = CablePlantConfig(days=420)
+    sky = weather(config)
+    return [f for index in range(40)
+            for f in node_faults(config, node_topology(config, index), sky)]  # fmt: skip
+
+
+def test_rates_and_lengths_are_those_of_the_paper() -> None:
+    for kind, days, within_h in (("maintenance", 11, 84), ("service", 3, 184)):
+        mine = [f for f in many() if f.kind == kind and f.type != "television"]
+        assert abs(len(mine) / (40 * 420 / days) - 1) < 0.1
+        hours = [(f.end_s - f.start_s) / HOUR_S for f in mine]
+        assert abs(np.quantile(hours, 0.8) / within_h - 1) < 0.12
+    assert {f.type for f in many()} == set(FAULT_TYPES)
+    assert len({f.fault_id for f in many()}) == len(many())
+
+
+def test_maintenance_hits_groups_and_service_single_modems() -> None:
+    for fault in many():
+        if fault.kind != "maintenance":
+            assert len(fault.members) == 1
+        elif fault.element_kind == "amplifier":
+            assert 8 <= len(fault.members) <= 120
+        else:
+            assert fault.type in {"ingress", "television"}
+            assert len(fault.members) >= 180
+
+
+def test_faults_come_and_go_in_dwells_of_six_hours() -> None:
+    telegraph = [f for f in many() if f.pattern == "telegraph"]
+    on_h: list[float] = []
+    levels: list[float] = []
+    for fault in telegraph:
+        inner = fault.course.bounds_s[:-1]
+        on_h += np.diff(inner)[::2].tolist() if len(inner) > 1 else []
+        levels += fault.course.level[::2].tolist()
+        assert not fault.course.level[1::2].any()
+    assert abs(np.mean(on_h) / HOUR_S - 6) < 0.6
+    assert 0.6 <= min(levels) < 0.65
+    assert 0.95 < max(levels) <= 1.0
+
+
+def test_the_old_television_disturbs_at_the_same_hour_every_day() -> None:
+    config = CablePlantConfig.quiet(
+        days=60, maintenance_rate=1.0, maintenance_per_day=0.0, televisions_per_day=0.05,
+        television_median_h=600.0,
+    )  # fmt: skip
+    node = simulate_node(config, 0)
+    assert set(node.faults["type"]) == {"television"}
+    for fault_id in node.faults["fault_id"]:
+        spans = node.activity.filter(fault_id=fault_id)
+        begins_s = spans["start"].dt.epoch("s").to_numpy()[1:-1]  # the ends may be cut
+        assert len(set((begins_s % DAY_S).tolist())) <= 1
+        assert (np.diff(begins_s) == DAY_S).all()
+    assert node.activity.height > 20
+    assert node.affected.height == node.faults.height * node.polls.n_devices
+
+
+def test_a_splitter_is_benign_and_stays() -> None:
+    config = CablePlantConfig.quiet(
+        days=40, benign_rate=1.0, splitters_per_day=0.2, tx_power_dbmv=(41.0, 1.0)
+    )
+    node = simulate_node(config, 0)
+    assert set(node.faults["kind"]) == {"benign"}
+    assert node.faults.height > 2
+    assert (node.faults["end"].dt.epoch("s") == config.end_s).all()
+    days_s = config.start_s + np.arange(40) * DAY_S
+    told = node.states(days_s, days_s + DAY_S)
+    assert not told.service_exists_h.any()
+    assert not told.maintenance_exists_h.any()
+    polls = node.polls
+    tx = polls.values["tx_power_dbmv"][:, 0]
+    for device_id, start in node.affected.join(node.faults, on="fault_id").select(
+        "device_id", "start"
+    ).iter_rows():  # fmt: skip
+        mine = polls.device_of_poll == polls.device_ids.index(device_id)
+        is_after = polls.time_s >= start.timestamp()
+        if (mine & is_after).sum() > 3 and (mine & ~is_after).sum() > 3:
+            rise = np.median(tx[mine & is_after]) - np.median(tx[mine & ~is_after])
+            assert rise > 2.0
+
+
+def test_water_follows_rain_and_cold_joints_the_cold() -> None:
+    sky = weather(CablePlantConfig(days=420))
+    hour = sky.time_s[24:-48] + 1.0
+    assert 0 == sky.wetness.min() < 0.1 < sky.wetness.mean() < 0.6 < sky.wetness.max() <= 1
+    for pattern, cause in (("rain", sky.wetness), ("temperature", sky.coldness())):
+        together = []
+        for fault in (f for f in many() if f.pattern == pattern):
+            # Once the water is in.
+            inside = (hour > fault.start_s + 48 * HOUR_S) & (hour < fault.course.bounds_s[-1])
+            driven = cause[24:-48][inside]
+            if inside.sum() > 72 and driven.std() > 0:
+                together.append(np.corrcoef(fault.course.at(hour[inside]), driven)[0, 1])
+        assert len(together) > 5
+        assert min(together) > 0.99
+
+
+def test_quiet_is_quiet_and_realistic_a_tenth() -> None:
+    quiet = simulate_node(CablePlantConfig.quiet(days=100), 0)
+    assert quiet.faults.height == quiet.affected.height == quiet.activity.height == 0
+    stress, realistic = CablePlantConfig.stress(), CablePlantConfig.realistic()
+    assert realistic.maintenance_rate == stress.maintenance_rate / 10
+    assert realistic.service_rate == stress.service_rate / 10

@@ -6,6 +6,7 @@ they were collected: unaligned, with gaps and duplicates. Nothing is resampled o
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -24,6 +25,7 @@ __all__ = [
     "PollTable",
     "PreEqualization",
     "Telemetry",
+    "joined_polls",
     "node_polls",
 ]
 
@@ -271,18 +273,16 @@ class PollTable:
                 yield cut
 
 
-def node_polls(table: pl.DataFrame, *, is_sorted: bool = False) -> list[NodePolls]:
+def node_polls(table: pl.DataFrame) -> list[NodePolls]:
     """Return the polls of a table, one `NodePolls` for each fiber node.
 
     Parameters
     ----------
     table : polars.DataFrame
-        A row for each poll and channel: ``timestamp`` (a time, or epoch seconds), ``device_id``,
-        ``fnode``, ``channel`` (text; null where a poll had no answer), and any of `LEVELS`,
-        `COUNTERS`, ``round_id``, ``answered``, ``pre_equalization`` (binary). Of rows of one
-        device, moment and channel the last counts.
-    is_sorted : bool
-        Whether rows are known to be sorted by fiber node, device, time and channel.
+        A row for each poll and channel, in any order: ``timestamp`` (a time, or epoch seconds),
+        ``device_id``, ``fnode``, ``channel`` (text; null where a poll had no answer), and any of
+        `LEVELS`, `COUNTERS`, ``round_id``, ``answered``, ``pre_equalization`` (binary). Of rows of
+        one device, moment and channel the last counts.
 
     Raises
     ------
@@ -294,14 +294,52 @@ def node_polls(table: pl.DataFrame, *, is_sorted: bool = False) -> list[NodePoll
             raise MissingColumnError(column, table.columns)
     if not table.height:
         return []
-    if not is_sorted:
-        table = table.sort(*KEYS, maintain_order=True, nulls_last=True)
-    fnode, device = table["fnode"], table["device_id"]
-    time_s = _seconds(table["timestamp"])
-    new_node, new_device = _changes(fnode), _changes(device)
-    new_device |= new_node
-    new_poll = new_device.copy()
-    new_poll[1:] |= time_s[1:] != time_s[:-1]
+    return joined_polls([table.sort(*KEYS, maintain_order=True, nulls_last=True)])
+
+
+def joined_polls(tables: Sequence[pl.DataFrame]) -> list[NodePolls]:
+    """Return the polls of several tables, each sorted by fiber node, device, time and channel.
+
+    Names are compared once for each run of rows of one device, never row by row, so that joining
+    the days of a folder costs little more than reading them.
+    """
+    runs = [_device_runs(table) for table in tables]
+    keys = sorted(set().union(*(names for names, _ in runs)))
+    number = {key: i for i, key in enumerate(keys)}
+    device = np.concatenate(
+        [np.repeat([number[name] for name in names], lengths) for names, lengths in runs]
+    ).astype(np.int64)
+    rows = pl.concat([table.drop("fnode", "device_id") for table in tables], how="diagonal")
+    time_s = _seconds(rows["timestamp"])
+    order = np.argsort(device, kind="stable")
+    is_sorted = (np.diff(time_s[order]) >= 0) | (np.diff(device[order]) > 0)
+    if not is_sorted.all():  # tables that overlap in time
+        order = np.lexsort((time_s, device))
+    if len(tables) > 1:
+        rows, device, time_s = rows[order], device[order], time_s[order]
+    return _nodes(keys, device, time_s, rows)
+
+
+def _device_runs(table: pl.DataFrame) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:
+    """Return fiber node and name of each run of rows of one device, and its length."""
+    first = np.flatnonzero(_changes(table["fnode"]) | _changes(table["device_id"]))
+    names = zip(
+        table["fnode"].gather(first).cast(pl.String).to_list(),
+        table["device_id"].gather(first).cast(pl.String).to_list(),
+        strict=True,
+    )
+    return list(names), np.diff(first, append=table.height)
+
+
+def _nodes(
+    keys: Sequence[tuple[str, str]],
+    device: NDArray[np.int64],
+    time_s: NDArray[np.float64],
+    table: pl.DataFrame,
+) -> list[NodePolls]:
+    """Cut rows, sorted by device and time, into fiber nodes."""
+    new_poll = np.ones(len(device), np.bool_)
+    new_poll[1:] = (device[1:] != device[:-1]) | (time_s[1:] != time_s[:-1])
     poll_of_row = np.cumsum(new_poll) - 1
     first_rows = np.flatnonzero(new_poll)
     names, code_of_row = _codes(table["channel"])
@@ -318,21 +356,22 @@ def node_polls(table: pl.DataFrame, *, is_sorted: bool = False) -> list[NodePoll
         round_id = table["round_id"].cast(pl.Int64).fill_null(-1).to_numpy()[first_rows]
     if "answered" in table.columns:
         answered = table["answered"].fill_null(value=True).to_numpy()[first_rows]
-    node_first = np.flatnonzero(new_node[first_rows])
-    node_end = [*node_first[1:].tolist(), len(first_rows)]
-    device_first = np.flatnonzero(new_device[first_rows])
+    device_of_poll = device[first_rows]
+    fnodes = [fnode for fnode, _ in keys]
     polls = []
-    for start, end in zip(node_first.tolist(), node_end, strict=True):
-        mine = device_first[(device_first >= start) & (device_first < end)]
+    for fnode in dict.fromkeys(fnodes):
+        low, high = bisect_left(fnodes, fnode), bisect_right(fnodes, fnode)
+        starts = np.searchsorted(device_of_poll, np.arange(low, high + 1))
+        start, end = int(starts[0]), int(starts[-1])
         cells = row_of_cell[start:end]
         used = np.flatnonzero((cells >= 0).any(axis=0))
         cells = cells[:, used]
         polls.append(
             NodePolls(
-                str(fnode[int(first_rows[start])]),
-                tuple(device.gather(first_rows[mine]).cast(pl.String).to_list()),
+                fnode,
+                tuple(name for _, name in keys[low:high]),
                 tuple(names[i] for i in used),
-                np.append(mine, end) - start,
+                starts - start,
                 time_s[first_rows[start:end]],
                 {name: _cells(column, cells) for name, column in columns.items()},
                 None if round_id is None else round_id[start:end],

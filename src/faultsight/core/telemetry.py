@@ -20,7 +20,7 @@ import polars as pl
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
-from faultsight.core.polls import COUNTERS, KEYS, LEVELS, NodePolls, node_polls
+from faultsight.core.polls import COUNTERS, KEYS, LEVELS, NodePolls, joined_polls
 
 __all__ = ["TelemetryFolder", "bucket_of"]
 
@@ -208,17 +208,21 @@ class TelemetryFolder:
             chosen = [(day, files) for day, files in sorted(days.items()) if _meets(day, window)]
             if not chosen:
                 continue
-            table = self._read([f for _, files in chosen for f in files], columns)
-            if names:
-                table = table.filter(pl.col("fnode").is_in(names))
-            if window is not None:
-                table = table.filter(
-                    pl.col("timestamp").is_between(
-                        _moment(window.start_s), _moment(window.end_s), closed="left"
+            tables = []
+            for file in (file for _, files in chosen for file in files):
+                table = self._read([file], columns)
+                if names:
+                    table = table.filter(pl.col("fnode").is_in(names))
+                if window is not None:
+                    table = table.filter(
+                        pl.col("timestamp").is_between(
+                            _moment(window.start_s), _moment(window.end_s), closed="left"
+                        )
                     )
-                )
-            is_sorted = len(chosen) == 1 and len(chosen[0][1]) == 1
-            yield from node_polls(table, is_sorted=is_sorted)
+                if table.height:
+                    tables.append(table)
+            if tables:
+                yield from joined_polls(tables)
 
     def _read(self, files: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
         parts = []

@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from faultsight.core.polls import NodePolls
+from faultsight.diagnose.preprocessing.missing_points import missing_count
 
 __all__ = [
     "DEFAULT_THRESHOLD",
@@ -183,7 +184,7 @@ def tune_missing_threshold(polls: NodePolls, interval_s: float) -> MissingThresh
     truth, gaps = steps[is_kept] - 1, gaps[is_kept]
     if not len(gaps):
         return MissingThreshold(DEFAULT_THRESHOLD * interval_s, float("nan"), len(centres))
-    accuracy = np.array([_accuracy(gaps, truth, t * interval_s, interval_s) for t in _GRID])
+    accuracy = _accuracies(gaps, truth, _GRID * interval_s, interval_s)
     top = np.flatnonzero(accuracy >= accuracy.max() - 1e-12)
     # The longest plateau, its middle: the left edge would sit on the tail of usual gaps.
     runs = np.split(top, np.flatnonzero(np.diff(top) > 1) + 1)
@@ -192,10 +193,20 @@ def tune_missing_threshold(polls: NodePolls, interval_s: float) -> MissingThresh
     return MissingThreshold(float(middle * interval_s), float(accuracy.max()), len(centres))
 
 
-def _accuracy(
-    gaps: NDArray[np.float64], truth: NDArray[np.int64], threshold_s: float, interval_s: float
-) -> float:
-    inferred = np.maximum(0, np.ceil((gaps - threshold_s) / interval_s)).astype(np.int64)
-    agreed = np.minimum(truth, inferred).sum() + np.sum((truth == 0) & (inferred == 0))
-    wrong = np.abs(truth - inferred).sum()
-    return float(agreed / max(agreed + wrong, 1))
+@njit(nogil=True, cache=True)
+def _accuracies(
+    gaps: NDArray[np.float64],
+    truth: NDArray[np.int64],
+    thresholds_s: NDArray[np.float64],
+    interval_s: float,
+) -> NDArray[np.float64]:  # pragma: no cover - compiled
+    out = np.empty(len(thresholds_s))
+    for t, threshold_s in enumerate(thresholds_s):
+        agreed, wrong = 0, 0
+        for i in range(len(gaps)):
+            gap, missing = gaps[i], truth[i]
+            inferred = missing_count(gap, threshold_s, interval_s)
+            agreed += min(missing, inferred) if max(missing, inferred) else 1
+            wrong += abs(missing - inferred)
+        out[t] = agreed / max(agreed + wrong, 1)
+    return out

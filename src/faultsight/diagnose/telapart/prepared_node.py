@@ -31,8 +31,8 @@ from faultsight.diagnose.preprocessing.silence import (
 
 __all__ = ["NodeRhythm", "PreparedNode", "WindowTotals", "prepare", "rhythm_of"]
 
-_RHYTHM_POLLS = 40_000
-"""As many polls of a node tell its rhythm: about four weeks of 250 modems."""
+_RHYTHM_POLLS = 15_000
+"""As many polls of a node tell its rhythm: about ten days of 250 modems."""
 
 
 @dataclass(frozen=True)

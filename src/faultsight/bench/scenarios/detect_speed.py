@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 import importlib.util
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
+from faultsight.bench.peak_memory import PeakMemory, memory_note
 from faultsight.core.errors import UnknownMemberError
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.scaling import Scaling
@@ -75,7 +74,7 @@ class DetectSpeed(Scenario):
             "the best of a few repeats after one that is not counted; of ticks, the best of "
             f"{_TICKS}, and seconds_median is their median",
             "weights are of one epoch of training, which changes no time",
-            _memory_note(),
+            memory_note(),
         ]
         wanted = {method: model for method, model in models.items() if context.wants(method)}
         n_ticking = min(_TICK_STATIONS, context.cases or _TICK_STATIONS)
@@ -117,7 +116,7 @@ def _score_row(
 ) -> Row:
     seconds = _best_seconds(lambda: model.score(frames), context.seconds)
     points = sum(len(frame) for frame in frames)
-    memory = _Memory()
+    memory = PeakMemory()
     model.score(frames)
     return {
         "part": part,
@@ -138,7 +137,7 @@ def _plain_row(model: AnoTuner, frames: Sequence[KpiFrame], context: Context) ->
     from faultsight.bench.plain_anotuner import plain_scores
 
     plain_scores(model, frames[:1])
-    memory = _Memory()
+    memory = PeakMemory()
     runs = []
     threads = torch.get_num_threads()
     for n_threads in dict.fromkeys((1, os.cpu_count() or 1)):
@@ -171,7 +170,7 @@ def _plain_row(model: AnoTuner, frames: Sequence[KpiFrame], context: Context) ->
 def _tick_row(method: str, model: AnoTuner, frames: Sequence[KpiFrame], n_stations: int) -> Row:
     from faultsight.detect.anotuner.stream import AnoTunerStream
 
-    memory = _Memory()
+    memory = PeakMemory()
     entities = [f"station-{i}" for i in range(n_stations)]
     start = time.perf_counter()
     stream = AnoTunerStream(_of_more(model, entities), entities)
@@ -213,7 +212,7 @@ def _training_row(frames: Sequence[KpiFrame], context: Context, notes: list[str]
         if time.perf_counter() - start > context.seconds:
             raise _OutOfTimeError
 
-    memory = _Memory()
+    memory = PeakMemory()
     try:
         AnoTuner(config).fit(frames, progress=watch)
     except _OutOfTimeError:
@@ -281,38 +280,3 @@ def _told(row: Row, context: Context) -> Row:
         f"{row['part']}, {row['stations']} stations, {row['method']}: {row['seconds']:.3f} s"
     )
     return row
-
-
-class _Memory:
-    """The largest memory of this process since now, as Linux counts it; elsewhere not known."""
-
-    _status = Path("/proc/self/status")
-    _reset = Path("/proc/self/clear_refs")
-
-    def __init__(self) -> None:
-        self._before: float | None = None
-        try:
-            self._reset.write_text("5")
-            self._before = self._read("VmRSS")
-        except OSError:
-            pass
-
-    def since(self) -> Row:
-        """Return the peak in MB, and how far it is above what there was before."""
-        if self._before is None:
-            return {"memory_mb": None, "added_mb": None}
-        peak = self._read("VmHWM")
-        return {"memory_mb": peak, "added_mb": max(peak - self._before, 0.0)}
-
-    def _read(self, name: str) -> float:
-        lines = self._status.read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
-
-
-def _memory_note() -> str:
-    if sys.platform != "linux":
-        return "memory is not measured on this system"
-    return (
-        "memory_mb is the largest resident memory of the whole process during the work, with all "
-        "libraries and models, and added_mb what that is above the memory right before"
-    )

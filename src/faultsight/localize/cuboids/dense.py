@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,20 +66,21 @@ class RollUp:
 
         Without a source, the cells of the widest cuboid are there already.
         """
-
-        def roll_up(number: int) -> None:
-            row = flat[number]
-            if not self._has_narrower:
-                if source is not None:
-                    row[self._place] = source[number]
-            elif source is not None:
-                drop_each(source[number], row, self._sizes, self._starts)
-            else:
-                drop_each(row[self._place], row, self._sizes, self._starts_in_place)
-            drop_in_turn(row, self._steps)
-
-        tasks = [lambda number=number: roll_up(number) for number in range(len(flat))]
+        tasks = [
+            partial(self._roll_up, None if source is None else source[number], row)
+            for number, row in enumerate(flat)
+        ]
         run_all(tasks, workers=None if in_threads else 1)
+
+    def _roll_up(self, values: NDArray[np.float64] | None, row: NDArray[np.float64]) -> None:
+        if not self._has_narrower:
+            if values is not None:
+                row[self._place] = values
+        elif values is not None:
+            drop_each(values, row, self._sizes, self._starts)
+        else:
+            drop_each(row[self._place], row, self._sizes, self._starts_in_place)
+        drop_in_turn(row, self._steps)
 
     def _step(
         self, attributes: Attributes, starts: Mapping[Attributes, int]

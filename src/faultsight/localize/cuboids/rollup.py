@@ -10,6 +10,7 @@ among the cores.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -103,10 +104,19 @@ class Plan:
             self.work += _DROP_COST * self._roll_up_of_whole.work
         self._trees = self._find_trees()
 
-    def run(self, columns: Sequence[NDArray[np.float64]], flat: NDArray[np.float64]) -> None:
-        """Sum columns of leaf values into the cells of all cuboids, a row for each column."""
-        trees = [lambda tree=tree: self._grow(tree, columns, flat) for tree in self._trees]
-        run_all(trees, workers=None if self.is_large else 1)
+    @property
+    def has_leaf_cells(self) -> bool:
+        """Whether the cells of the last cuboid are the leaves, in order."""
+        return self._is_rolled_up and self._is_full
+
+    def run(self, columns: Rows | None, flat: NDArray[np.float64]) -> None:
+        """Sum columns of leaf values into the cells of all cuboids, a row for each column.
+
+        Where the last cuboid has the leaves for cells, values may be there already.
+        """
+        if columns is not None:
+            trees = [partial(self._grow, tree, columns, flat) for tree in self._trees]
+            run_all(trees, workers=None if self.is_large else 1)
         if self._roll_up_of_whole is not None:
             source = columns if self._is_full else None
             self._roll_up_of_whole.run(source, flat, in_threads=self.is_large)
@@ -152,7 +162,7 @@ class Plan:
     def _grow(
         self,
         tree: Sequence[Pass],
-        columns: Sequence[NDArray[np.float64]],
+        columns: Rows,
         flat: NDArray[np.float64],
     ) -> None:
         """Make what comes of one pass over the leaves."""

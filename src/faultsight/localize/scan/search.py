@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultsight.localize.cuboids import Cuboids
 from faultsight.localize.scan.gain import Gain
+from faultsight.localize.scan.ranking import Ranking
 from faultsight.localize.scan.significance import inflation, p_value
 from faultsight.localize.scan.subsets import best_subset, lines
+from faultsight.localize.threads import run_all
 
 __all__ = ["Found", "Scored", "Search", "Step"]
 
@@ -25,6 +28,8 @@ Mask = NDArray[np.bool_]
 _TIE = 1e-9
 _FEWEST_LEFT = 10
 _LEAST_SHARE_LEFT = 0.02
+# Leaves taken at a time, so that what is made of them stays in the cache of a core.
+_BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -132,14 +137,13 @@ class Search:
         self._is_left: Mask = np.ones(len(self.active), dtype=bool)
         if self.weight is not None:
             self._is_left = self.weight > 0
-        self._cells_of_cuboid = np.diff(self.cuboids.offsets)
-        self._number = np.full(self.cuboids.n_leaves, -1)
-        self._number[self.active] = np.arange(len(self.active))
+        self._is_everything = len(self.active) == self.cuboids.n_leaves
+        self._sums = self.cuboids.empty(3)
+        self._first, self._second, self._count = self._sums.flat
         self._refit()
-        present = self._count > 0
         starts = self.cuboids.offsets[:-1]
-        self._combinations = np.add.reduceat(present, starts, dtype=np.int64)
-        self._price = np.repeat(np.log(np.maximum(self._combinations, 1)), self._cells_of_cuboid)
+        self._combinations = np.add.reduceat(self._count > 0, starts, dtype=np.int64)
+        self._prices = np.log(np.maximum(self._combinations, 1))
 
     @property
     def n_combinations(self) -> int:
@@ -153,10 +157,10 @@ class Search:
             cell = self._best()
             if cell is None:
                 break
-            before = float(self._gains[cell] - self._price[cell])
+            before = float(self._gains[cell]) - self._price(cell)
             next_best = () if self.steps or not self.next_best else self._next_best(cell)
             cells = self._siblings(cell) if self.value_subsets else [cell]
-            left = self._is_left.copy()
+            left = self._is_left.copy() if len(cells) > 1 else self._is_left
             candidate = self._test(cells)
             if len(cells) > 1 and not (candidate.p_value <= alpha and candidate.is_material):
                 # Where gains are inflated, members can cost more than they bring.
@@ -191,7 +195,7 @@ class Search:
     def _p_value(self, leaves: NDArray[np.intp], elements: Mapping[int, int]) -> float:
         """Return the p-value of some leaves of a combination under the noise as last fitted."""
         counted = np.ones(len(leaves)) if self.weight is None else self.weight[leaves]
-        first, second = (np.array([column[leaves] @ counted]) for column in self._columns)
+        first, second = (np.array([column @ counted]) for column in self.gain.columns(leaves))
         gain = float(self.gain.signed_gains(first, second)[0])
         position = self.cuboids.attribute_sets.index(tuple(sorted(elements)))
         return p_value(
@@ -203,30 +207,53 @@ class Search:
 
     def _refit(self) -> None:
         self.gain.fit(self._is_left)
-        self._columns = self.gain.columns()
-        counted = self._is_left.astype(np.float64)
-        if self.weight is not None:
-            counted *= self.weight
-        rows = np.zeros((3, self.cuboids.n_leaves))
-        rows[2, self.active] = counted
-        for row, values in zip(rows, self._columns, strict=False):
-            row[self.active] = values * counted
-        self._first, self._second, self._count = self.cuboids.sums(*rows).flat
+        own_cells = self.cuboids.leaf_cells(self._sums)
+        if own_cells is None:
+            rows = np.zeros((3, self.cuboids.n_leaves))
+            self._write_columns(rows)
+            self.cuboids.fill(self._sums, rows)
+        else:
+            if not self._is_everything:
+                own_cells.fill(0.0)
+            self._write_columns(own_cells)
+            self.cuboids.fill(self._sums)
         self._gains = self.gain.signed_gains(self._first, self._second)
         # Where all leaves are gone, sums that were rounded would speak.
         self._gains[self._count <= 0] = 0.0
+        self._precision: Array | None = None
+
+    def _write_columns(self, rows: Array) -> None:
+        """Write what is summed: the columns of the gain and a count, of leaves that are left."""
+        blocks = [slice(start, start + _BLOCK) for start in range(0, len(self.active), _BLOCK)]
+        tasks = [partial(self._write_block, rows, block) for block in blocks]
+        run_all(tasks)
+
+    def _write_block(self, rows: Array, block: slice) -> None:
+        counted = self._is_left[block].astype(np.float64)
+        if self.weight is not None:
+            counted *= self.weight[block]
+        place = block if self._is_everything else self.active[block]
+        rows[2, place] = counted
+        for row, values in zip(rows, self.gain.columns(block), strict=False):
+            row[place] = values * counted
+
+    def _price(self, cell: int) -> float:
+        """Return what naming a combination costs."""
+        attributes, _ = self.cuboids.locate(cell)
+        return float(self._prices[self.cuboids.attribute_sets.index(attributes)])
+
+    def _ranking(self) -> Ranking:
+        return Ranking(
+            self._gains, self._count, self.cuboids.offsets, self._prices, self.least_leaves
+        )
 
     def _best(self) -> int | None:
-        scores = self._scores()
-        best = scores.max()
+        ranking = self._ranking()
+        best = ranking.highest()
         if best == -np.inf:
             return None
-        tied = np.flatnonzero(scores >= best - _TIE * max(abs(best), 1.0))
-        return int(tied[0]) if len(tied) == 1 else min(tied.tolist(), key=self._tie_order)
-
-    def _scores(self) -> Array:
-        is_candidate = (self._count >= self.least_leaves) & (self._gains > 0)
-        return np.where(is_candidate, self._gains - self._price, -np.inf)
+        tied = ranking.at_least(best - _TIE * max(abs(best), 1.0)).tolist()
+        return int(tied[0]) if len(tied) == 1 else min(tied, key=self._tie_order)
 
     def _tie_order(self, cell: int) -> tuple[int, int, float, list[str]]:
         """Shallow first; then what does not depend on the order of attributes; then names."""
@@ -241,10 +268,12 @@ class Search:
         """Return the best set of cells that differ from the best cell in one attribute."""
         attributes, place = self.cuboids.locate(winner)
         start = winner - place
-        stop = start + self.cuboids.n_cells(attributes)
-        scores, price = self._scores(), float(self._price[winner])
-        worthy = start + np.flatnonzero(scores[start:stop] > 0)
-        best, best_score = [winner], float(scores[winner])
+        cuboid = slice(start, start + self.cuboids.n_cells(attributes))
+        price = self._price(winner)
+        is_candidate = (self._count[cuboid] >= self.least_leaves) & (self._gains[cuboid] > 0)
+        scores = np.where(is_candidate, self._gains[cuboid] - price, -np.inf)
+        worthy = start + np.flatnonzero(scores > 0)
+        best, best_score = [winner], float(scores[place])
         if winner not in worthy:
             return best
         elements = [self.cuboids.elements_of_cell(attributes, c - start) for c in worthy.tolist()]
@@ -267,20 +296,21 @@ class Search:
             for _, place in places
         )
         inside = np.concatenate(
-            [self._number[self.cuboids.leaves_of_cell(attributes, place)] for _, place in places]
+            [self.cuboids.leaves_of_cell(attributes, place) for _, place in places]
         )
-        inside = inside[inside >= 0]
+        if not self._is_everything:
+            inside = self._numbers_of(inside)
         leaves = inside[self._is_left[inside]]
         combinations = int(self._combinations[self.cuboids.attribute_sets.index(attributes)])
         self._is_left[leaves] = False
-        n_left = int(self._is_left.sum())
+        n_left = int(np.count_nonzero(self._is_left))
         too_few = n_left < max(_FEWEST_LEFT, _LEAST_SHARE_LEFT * len(self.active))
         if too_few:
             self._is_left[:] = False
         else:
             self._refit()
         counted = np.ones(len(leaves)) if self.weight is None else self.weight[leaves]
-        first, second = (column[leaves] * counted for column in self._columns)
+        first, second = (column * counted for column in self.gain.columns(leaves))
         precision = float(first.sum())
         gain = float(self.gain.signed_gains(first.sum(keepdims=True), second.sum(keepdims=True))[0])
         mean = float(self.gain.means(first.sum(keepdims=True), second.sum(keepdims=True))[0])
@@ -306,12 +336,19 @@ class Search:
             others=tuple(others),
         )
 
+    def _numbers_of(self, leaves: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the numbers of the active ones among some leaves of the cube."""
+        numbers = np.minimum(np.searchsorted(self.active, leaves), len(self.active) - 1)
+        found: NDArray[np.intp] = numbers[self.active[numbers] == leaves]
+        return found
+
     def _inflation(self, precision: float) -> float:
-        # Of single leaves, the widest cuboid holds each once; elsewhere they would be repeats.
-        widest = np.zeros(len(self._count), dtype=bool)
-        widest[self.cuboids.offsets[-2] :] = True
-        usable = (self._count > 1.5) | (widest & (self._count > 0))
-        return inflation(self._gains, np.where(usable, self._first, 0.0), precision)
+        if self._precision is None:
+            self._precision = np.where(self._count > 1.5, self._first, 0.0)
+            # Of single leaves, the widest cuboid holds each once; elsewhere they would be repeats.
+            widest = slice(self.cuboids.offsets[-2], None)
+            np.copyto(self._precision[widest], self._first[widest], where=self._count[widest] > 0)
+        return inflation(self._gains, self._precision, precision)
 
     def _purity(self, first: Array, second: Array, mean: float) -> float:
         agrees = self.gain.means(first, second) * np.sign(mean) >= 0.5 * abs(mean)
@@ -319,14 +356,12 @@ class Search:
 
     def _next_best(self, winner: int) -> tuple[Scored, ...]:
         """Return the runners-up, one for each set of leaves: those of one set have equal sums."""
-        scores = self._scores()
-        many = min(4 * self.next_best + 8, len(scores))
-        top = np.argpartition(-scores, many - 1)[:many]
         ranked = []
-        for cell in top[np.isfinite(scores[top])].tolist():
+        for cell in self._ranking().top(4 * self.next_best + 8).tolist():
             attributes, place = self.cuboids.locate(cell)
+            score = float(self._gains[cell]) - self._price(cell)
             names = sorted(self.names[a] for a in attributes)
-            ranked.append((-float(f"{scores[cell]:.9g}"), len(attributes), names, cell))
+            ranked.append((-float(f"{score:.9g}"), len(attributes), names, cell))
         seen = {self._fingerprint(winner)}
         chosen: list[Scored] = []
         for minus_score, _, _, cell in sorted(ranked):

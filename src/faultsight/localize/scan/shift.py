@@ -73,18 +73,17 @@ def _weighted_median(values: Array, weight: Array) -> float:
     return float(values[order[np.searchsorted(total, 0.5 * total[-1])]])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _location(deviation: Array, second_moment: Array, reach: float, starts: Array) -> float:
+    scale = -1 / (_WELSCH * second_moment)
+    weight = 1 / second_moment - 1
     best, best_at = -1.0, 0.0
     for start in starts:
         at = start
         for _ in range(_STEPS):
             total, moment = 1e-300, 0.0
             for i in range(len(deviation)):
-                off = deviation[i] - at
-                vote = math.exp(-off * off / (_WELSCH * second_moment[i])) * (
-                    1 / second_moment[i] - 1
-                )
+                vote = math.exp((deviation[i] - at) ** 2 * scale[i]) * weight[i]
                 total += vote
                 moment += vote * deviation[i]
             last, at = at, moment / total
@@ -93,10 +92,7 @@ def _location(deviation: Array, second_moment: Array, reach: float, starts: Arra
         if abs(at) <= reach:
             agreed = 0.0
             for i in range(len(deviation)):
-                off = deviation[i] - at
-                agreed += math.exp(-off * off / (_WELSCH * second_moment[i])) * math.sqrt(
-                    1 / second_moment[i] - 1
-                )
+                agreed += math.exp((deviation[i] - at) ** 2 * scale[i]) * math.sqrt(weight[i])
             if agreed > best * (1 + 1e-6):
                 best, best_at = agreed, at
     return best_at

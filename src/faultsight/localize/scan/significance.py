@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["inflation", "p_value"]
@@ -52,12 +53,12 @@ def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 20
     n_counting = int(np.count_nonzero(precision))
     if at <= 0 or n_counting < _LEAST_NEIGHBOURS:
         return 1.0
-    reach = 1.25
-    is_near = _is_within(precision, at, reach)
-    while np.count_nonzero(is_near) < min(neighbours, n_counting):
+    reach, n_near = 1.25, _count_within(precision, at / 1.25, at * 1.25)
+    while n_near < min(neighbours, n_counting):
         reach **= 1.5
-        is_near = _is_within(precision, at, reach)
-    squares = 2 * np.abs(gains[is_near])
+        n_near = _count_within(precision, at / reach, at * reach)
+    squares = np.empty(n_near)
+    _squares_within(gains, precision, at / reach, at * reach, squares)
     upper, uppermost = int(0.9 * len(squares)), int(0.99 * len(squares))
     squares.partition([upper, uppermost])
     worst = max(1.0, squares[upper] / _CHI2_90)
@@ -66,9 +67,23 @@ def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 20
     return float(worst)
 
 
-def _is_within(precision: Array, at: float, reach: float) -> NDArray[np.bool_]:
-    is_near: NDArray[np.bool_] = (precision >= at / reach) & (precision <= at * reach)
-    return is_near & (precision > 0)
+@njit(cache=True, nogil=True)
+def _count_within(precision: Array, low: float, high: float) -> int:
+    n = 0
+    for i in range(len(precision)):
+        n += (precision[i] >= low) & (precision[i] <= high) & (precision[i] > 0)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _squares_within(
+    gains: Array, precision: Array, low: float, high: float, squares: Array
+) -> None:
+    n = 0
+    for i in range(len(precision)):
+        if low <= precision[i] <= high and precision[i] > 0:
+            squares[n] = 2 * abs(gains[i])
+            n += 1
 
 
 def p_value(gain: float, *, combinations: int, cuboids: int, leaves: int) -> float:

@@ -28,7 +28,8 @@ def run_all(tasks: Sequence[Callable[[], None]], *, workers: int | None = None) 
     >>> places
     [1, 2, 3]
     """
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
+    # A single task does not ask how many cores there are, which takes longer than many a task.
+    workers = min(workers or os.cpu_count() or 1, len(tasks)) if len(tasks) > 1 else 1
     if workers < 2:
         for task in tasks:
             task()

@@ -10,11 +10,23 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Ranking"]
+__all__ = ["Ranking", "count_combinations"]
 
 Array = NDArray[np.float64]
 Cells = NDArray[np.int64]
 _Table = tuple[Array, Array, NDArray[np.intp], Array, float]
+
+
+def count_combinations(counts: Array, offsets: NDArray[np.intp]) -> Cells:
+    """Return how many combinations of each cuboid hold a leaf, given how many each holds.
+
+    Examples
+    --------
+    >>> count_combinations(np.array([3.0, 0.0, 1.0, 2.0]), np.array([0, 2, 4])).tolist()
+    [1, 2]
+    """
+    bounds = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    return np.array([np.count_nonzero(counts[start:stop] > 0) for start, stop in bounds])
 
 
 class Ranking:

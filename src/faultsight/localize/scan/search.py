@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from faultsight.localize.cuboids import Cuboids
 from faultsight.localize.scan.gain import Gain
-from faultsight.localize.scan.ranking import Ranking
+from faultsight.localize.scan.ranking import Ranking, count_combinations
 from faultsight.localize.scan.significance import inflation, p_value
 from faultsight.localize.scan.subsets import best_subset, lines
 from faultsight.localize.threads import run_all
@@ -105,8 +105,8 @@ class Search:
     ----------
     cuboids : Cuboids
         Of all leaves of the cube.
-    active : ndarray of int
-        Its active leaves, which the gain numbers 0, 1, ...
+    active : ndarray of int or slice
+        Its active leaves, which the gain numbers 0, 1, ...; a slice if these are all leaves.
     gain : Gain
         The model.
     names : sequence of str
@@ -122,7 +122,7 @@ class Search:
     """
 
     cuboids: Cuboids
-    active: NDArray[np.intp]
+    active: NDArray[np.intp] | slice
     gain: Gain
     names: Sequence[str]
     weight: Array | None = None
@@ -134,21 +134,25 @@ class Search:
     n_roots: int = 0
 
     def __post_init__(self) -> None:
-        self._is_left: Mask = np.ones(len(self.active), dtype=bool)
+        self._is_everything = isinstance(self.active, slice)
+        self._n = self.cuboids.n_leaves if isinstance(self.active, slice) else len(self.active)
+        self._is_left: Mask = np.ones(self._n, dtype=bool)
         if self.weight is not None:
             self._is_left = self.weight > 0
-        self._is_everything = len(self.active) == self.cuboids.n_leaves
         self._sums = self.cuboids.empty(3)
         self._first, self._second, self._count = self._sums.flat
         self._refit()
-        starts = self.cuboids.offsets[:-1]
-        self._combinations = np.add.reduceat(self._count > 0, starts, dtype=np.int64)
+        self._combinations = count_combinations(self._count, self.cuboids.offsets)
         self._prices = np.log(np.maximum(self._combinations, 1))
 
     @property
     def n_combinations(self) -> int:
         """How many combinations hold an active leaf."""
         return int(self._combinations.sum())
+
+    def leaves_of(self, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return which leaves of the cube have these numbers among the active ones."""
+        return numbers if isinstance(self.active, slice) else self.active[numbers]
 
     def roots(self, *, alpha: float, most: int, told: int | None) -> list[Found]:
         """Return the roots; `steps` also holds the candidate at which the search ended."""
@@ -180,7 +184,7 @@ class Search:
         """Drop roots that later ones explain: the leaves they hold alone could be noise."""
         if len(found) < 2:
             return found
-        held = np.zeros(len(self.active), dtype=np.intp)
+        held = np.zeros(self._n, dtype=np.intp)
         for root in found:
             held[root.inside] += 1
         taken_back = []
@@ -202,7 +206,7 @@ class Search:
             gain / self._inflation(float(first[0])),
             combinations=int(self._combinations[position]),
             cuboids=len(self.cuboids),
-            leaves=len(self.active),
+            leaves=self._n,
         )
 
     def _refit(self) -> None:
@@ -220,11 +224,10 @@ class Search:
         self._gains = self.gain.signed_gains(self._first, self._second)
         # Where all leaves are gone, sums that were rounded would speak.
         self._gains[self._count <= 0] = 0.0
-        self._precision: Array | None = None
 
     def _write_columns(self, rows: Array) -> None:
         """Write what is summed: the columns of the gain and a count, of leaves that are left."""
-        blocks = [slice(start, start + _BLOCK) for start in range(0, len(self.active), _BLOCK)]
+        blocks = [slice(start, start + _BLOCK) for start in range(0, self._n, _BLOCK)]
         tasks = [partial(self._write_block, rows, block) for block in blocks]
         run_all(tasks)
 
@@ -232,7 +235,7 @@ class Search:
         counted = self._is_left[block].astype(np.float64)
         if self.weight is not None:
             counted *= self.weight[block]
-        place = block if self._is_everything else self.active[block]
+        place = block if isinstance(self.active, slice) else self.active[block]
         rows[2, place] = counted
         for row, values in zip(rows, self.gain.columns(block), strict=False):
             row[place] = values * counted
@@ -295,16 +298,14 @@ class Search:
             dict(zip(attributes, self.cuboids.elements_of_cell(attributes, place), strict=True))
             for _, place in places
         )
-        inside = np.concatenate(
-            [self.cuboids.leaves_of_cell(attributes, place) for _, place in places]
+        inside = self._numbers_of(
+            np.concatenate([self.cuboids.leaves_of_cell(attributes, at) for _, at in places])
         )
-        if not self._is_everything:
-            inside = self._numbers_of(inside)
         leaves = inside[self._is_left[inside]]
         combinations = int(self._combinations[self.cuboids.attribute_sets.index(attributes)])
         self._is_left[leaves] = False
         n_left = int(np.count_nonzero(self._is_left))
-        too_few = n_left < max(_FEWEST_LEFT, _LEAST_SHARE_LEFT * len(self.active))
+        too_few = n_left < max(_FEWEST_LEFT, _LEAST_SHARE_LEFT * self._n)
         if too_few:
             self._is_left[:] = False
         else:
@@ -327,7 +328,7 @@ class Search:
                 gain / factor - len(others) * price,
                 combinations=combinations,
                 cuboids=len(self.cuboids),
-                leaves=len(self.active),
+                leaves=self._n,
             ),
             score=gain / factor - len(cells) * price,
             mean=mean,
@@ -338,17 +339,18 @@ class Search:
 
     def _numbers_of(self, leaves: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the numbers of the active ones among some leaves of the cube."""
-        numbers = np.minimum(np.searchsorted(self.active, leaves), len(self.active) - 1)
+        if isinstance(self.active, slice):
+            return leaves
+        numbers = np.minimum(np.searchsorted(self.active, leaves), self._n - 1)
         found: NDArray[np.intp] = numbers[self.active[numbers] == leaves]
         return found
 
     def _inflation(self, precision: float) -> float:
-        if self._precision is None:
-            self._precision = np.where(self._count > 1.5, self._first, 0.0)
-            # Of single leaves, the widest cuboid holds each once; elsewhere they would be repeats.
-            widest = slice(self.cuboids.offsets[-2], None)
-            np.copyto(self._precision[widest], self._first[widest], where=self._count[widest] > 0)
-        return inflation(self._gains, self._precision, precision)
+        counts = self._count > 1.5
+        # Of single leaves, the widest cuboid holds each once; elsewhere they would be repeats.
+        widest = slice(self.cuboids.offsets[-2], None)
+        counts[widest] |= self._count[widest] > 0
+        return inflation(self._gains, self._first, counts, precision)
 
     def _purity(self, first: Array, second: Array, mean: float) -> float:
         agrees = self.gain.means(first, second) * np.sign(mean) >= 0.5 * abs(mean)

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 from numpy.typing import NDArray
 
 from faultsight.localize.scan.noise import LeafNoise
@@ -243,8 +243,18 @@ def _divide(above: Array, below: Array) -> Array:
     return np.divide(above, below, out=np.zeros_like(above), where=below > _NOTHING)
 
 
+_VALUES = types.Array(types.float64, 1, "C", readonly=True)
+_WRITTEN = types.float64[::1]
+_NUMBER = types.float64
+
+
 # Divisions by 0 are ruled out, and checking for them would keep the loops from being vectorized.
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(
+    types.void(_WRITTEN, _VALUES, _NUMBER, _NUMBER, _WRITTEN),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
 def _weigh(moment: Array, deviation: Array, shift: float, cap: float, weighted: Array) -> None:
     """Turn second moments into weights, in place, and write the weighted, cut deviations."""
     for i in range(len(moment)):
@@ -253,7 +263,7 @@ def _weigh(moment: Array, deviation: Array, shift: float, cap: float, weighted: 
         weighted[i] = moment[i] * min(max(deviation[i] - shift, -reach), reach)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(types.void(_VALUES, _VALUES, _WRITTEN), cache=True, nogil=True, error_model="numpy")
 def _gain_of_mean(first: Array, second: Array, gains: Array) -> None:
     for i in range(len(first)):
         twice = 2 * first[i]

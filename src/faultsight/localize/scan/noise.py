@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from faultsight.localize.scan.order import order_of
+
 __all__ = ["Curve", "LeafNoise", "Normal"]
 
 Array = NDArray[np.float64]
@@ -36,8 +38,6 @@ _OTHERS_SAMPLED = 500
 _SMALLEST = 1e-12
 # A leaf whose deviation is all or nothing (a second moment of 1) tells nothing.
 _LARGEST = 0.999
-
-_MOST_INT32 = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Curve:
         moment = np.empty(len(log_volume))
         _interpolate(log_volume, self.log_volume, self.log_moment, moment)
         np.exp(moment, out=moment)
-        return np.clip(moment, _SMALLEST, _LARGEST, out=moment)
+        np.maximum(moment, _SMALLEST, out=moment)
+        return np.minimum(moment, _LARGEST, out=moment)
 
 
 class LeafNoise:
@@ -114,9 +115,7 @@ class LeafNoise:
 
     def __init__(self, deviation: Array, volume: Array) -> None:
         self.log_volume = np.log(volume)
-        order = np.argsort(volume)
-        # Half the memory, where that can number the leaves.
-        self._order = order.astype(np.int32) if len(order) <= _MOST_INT32 else order
+        self._order = order_of(volume)
         # Of all leaves only this, in their order, is read again and again.
         self._in_order = deviation[self._order]
 

@@ -25,8 +25,8 @@ def count_combinations(counts: Array, offsets: NDArray[np.intp]) -> Cells:
     >>> count_combinations(np.array([3.0, 0.0, 1.0, 2.0]), np.array([0, 2, 4])).tolist()
     [1, 2]
     """
-    bounds = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-    return np.array([np.count_nonzero(counts[start:stop] > 0) for start, stop in bounds])
+    combinations: Cells = _count(counts, offsets)
+    return combinations
 
 
 class Ranking:
@@ -70,6 +70,15 @@ class Ranking:
         """Return the candidates with the highest scores, at most so many, best first."""
         found: Cells = _top(self._table, most)
         return found
+
+
+@njit(cache=True, nogil=True)
+def _count(counts: Array, offsets: NDArray[np.intp]) -> Cells:
+    combinations = np.zeros(len(offsets) - 1, dtype=np.int64)
+    for cuboid in range(len(combinations)):
+        for cell in range(offsets[cuboid], offsets[cuboid + 1]):
+            combinations[cuboid] += counts[cell] > 0
+    return combinations
 
 
 @njit(cache=True, nogil=True)

@@ -134,8 +134,9 @@ class Search:
     n_roots: int = 0
 
     def __post_init__(self) -> None:
-        self._is_everything = isinstance(self.active, slice)
         self._n = self.cuboids.n_leaves if isinstance(self.active, slice) else len(self.active)
+        self._position = {attributes: i for i, attributes in enumerate(self.cuboids.attribute_sets)}
+        self._names_of: dict[int, list[str]] = {}
         self._is_left: Mask = np.ones(self._n, dtype=bool)
         if self.weight is not None:
             self._is_left = self.weight > 0
@@ -164,7 +165,7 @@ class Search:
             before = float(self._gains[cell]) - self._price(cell)
             next_best = () if self.steps or not self.next_best else self._next_best(cell)
             cells = self._siblings(cell) if self.value_subsets else [cell]
-            left = self._is_left.copy() if len(cells) > 1 else self._is_left
+            left = self._is_left.copy()
             candidate = self._test(cells)
             if len(cells) > 1 and not (candidate.p_value <= alpha and candidate.is_material):
                 # Where gains are inflated, members can cost more than they bring.
@@ -201,7 +202,7 @@ class Search:
         counted = np.ones(len(leaves)) if self.weight is None else self.weight[leaves]
         first, second = (np.array([column @ counted]) for column in self.gain.columns(leaves))
         gain = float(self.gain.signed_gains(first, second)[0])
-        position = self.cuboids.attribute_sets.index(tuple(sorted(elements)))
+        position = self._position[tuple(sorted(elements))]
         return p_value(
             gain / self._inflation(float(first[0])),
             combinations=int(self._combinations[position]),
@@ -212,15 +213,11 @@ class Search:
     def _refit(self) -> None:
         self.gain.fit(self._is_left)
         own_cells = self.cuboids.leaf_cells(self._sums)
-        if own_cells is None:
-            rows = np.zeros((3, self.cuboids.n_leaves))
-            self._write_columns(rows)
-            self.cuboids.fill(self._sums, rows)
-        else:
-            if not self._is_everything:
-                own_cells.fill(0.0)
-            self._write_columns(own_cells)
-            self.cuboids.fill(self._sums)
+        rows = np.empty((3, self.cuboids.n_leaves)) if own_cells is None else own_cells
+        if not isinstance(self.active, slice):
+            rows.fill(0.0)
+        self._write_columns(rows)
+        self.cuboids.fill(self._sums, rows if own_cells is None else None)
         self._gains = self.gain.signed_gains(self._first, self._second)
         # Where all leaves are gone, sums that were rounded would speak.
         self._gains[self._count <= 0] = 0.0
@@ -243,7 +240,7 @@ class Search:
     def _price(self, cell: int) -> float:
         """Return what naming a combination costs."""
         attributes, _ = self.cuboids.locate(cell)
-        return float(self._prices[self.cuboids.attribute_sets.index(attributes)])
+        return float(self._prices[self._position[attributes]])
 
     def _ranking(self) -> Ranking:
         return Ranking(
@@ -261,11 +258,17 @@ class Search:
     def _tie_order(self, cell: int) -> tuple[int, int, float, list[str]]:
         """Shallow first; then what does not depend on the order of attributes; then names."""
         attributes, _ = self.cuboids.locate(cell)
-        position = self.cuboids.attribute_sets.index(attributes)
+        position = self._position[attributes]
         start, stop = self.cuboids.offsets[position : position + 2]
         whole = float(f"{np.abs(self._gains[start:stop]).sum():.9g}")
-        names = sorted(self.names[a] for a in attributes)
-        return len(attributes), int(self._combinations[position]), -whole, names
+        return len(attributes), int(self._combinations[position]), -whole, self._names(position)
+
+    def _names(self, position: int) -> list[str]:
+        """Return the names of a cuboid's attributes, which decide between equals."""
+        if position not in self._names_of:
+            attributes = self.cuboids.attribute_sets[position]
+            self._names_of[position] = sorted(self.names[a] for a in attributes)
+        return self._names_of[position]
 
     def _siblings(self, winner: int) -> list[int]:
         """Return the best set of cells that differ from the best cell in one attribute."""
@@ -302,7 +305,7 @@ class Search:
             np.concatenate([self.cuboids.leaves_of_cell(attributes, at) for _, at in places])
         )
         leaves = inside[self._is_left[inside]]
-        combinations = int(self._combinations[self.cuboids.attribute_sets.index(attributes)])
+        combinations = int(self._combinations[self._position[attributes]])
         self._is_left[leaves] = False
         n_left = int(np.count_nonzero(self._is_left))
         too_few = n_left < max(_FEWEST_LEFT, _LEAST_SHARE_LEFT * self._n)
@@ -360,10 +363,10 @@ class Search:
         """Return the runners-up, one for each set of leaves: those of one set have equal sums."""
         ranked = []
         for cell in self._ranking().top(4 * self.next_best + 8).tolist():
-            attributes, place = self.cuboids.locate(cell)
-            score = float(self._gains[cell]) - self._price(cell)
-            names = sorted(self.names[a] for a in attributes)
-            ranked.append((-float(f"{score:.9g}"), len(attributes), names, cell))
+            attributes, _ = self.cuboids.locate(cell)
+            position = self._position[attributes]
+            score = float(self._gains[cell] - self._prices[position])
+            ranked.append((-float(f"{score:.9g}"), len(attributes), self._names(position), cell))
         seen = {self._fingerprint(winner)}
         chosen: list[Scored] = []
         for minus_score, _, _, cell in sorted(ranked):

@@ -62,7 +62,7 @@ def shift_near(
     The place where most leaves agree, each with its own noise (a redescending location), so that
     anomalous leaves have no say. The search for it starts at `near`, `last` and between.
     """
-    reach = within * math.sqrt(float(np.median(second_moment)))
+    reach = within * math.sqrt(_median(second_moment))
     starts = [0.0, last - near] if last != near else [0.0, -0.6 * reach, 0.6 * reach]
     return near + float(_location(deviation - near, second_moment, reach, np.array(starts)))
 
@@ -71,6 +71,11 @@ def _weighted_median(values: Array, weight: Array) -> float:
     order = np.lexsort((weight, values))
     total = np.cumsum(weight[order])
     return float(values[order[np.searchsorted(total, 0.5 * total[-1])]])
+
+
+@njit(cache=True, nogil=True)
+def _median(values: Array) -> float:
+    return float(np.median(values))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -145,8 +145,8 @@ class DeviationGain(Gain):
 
     def signed_gains(self, first: Array, second: Array) -> Array:
         """Return (sum w d)^2 / (2 sum w)."""
-        gains = np.empty_like(first)
-        _gain_of_mean(first, second, gains)
+        gains = np.empty(len(first))
+        _gain_of_mean(np.ascontiguousarray(first), np.ascontiguousarray(second), gains)
         return gains
 
     def means(self, first: Array, second: Array) -> Array:

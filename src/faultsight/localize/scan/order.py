@@ -5,8 +5,8 @@ negative, and the bits of such numbers, read as an integer, sort as the numbers 
 from the last to the first, each time keeping the order so far, puts them in order (a radix sort).
 
 Which of two leaves of one volume comes first means nothing, but decides which of them is among
-those that the common shift is fitted to. Where volumes repeat, numpy's order is kept, which
-published results were made with.
+those that the common shift is fitted to. Where volumes repeat, they are left to numpy's argsort, as
+they always were; what it does with equal values differs between processors.
 """
 
 from __future__ import annotations

@@ -235,7 +235,7 @@ class Search:
         place = block if isinstance(self.active, slice) else self.active[block]
         rows[2, place] = counted
         for row, values in zip(rows, self.gain.columns(block), strict=False):
-            row[place] = values * counted
+            row[place] = np.multiply(values, counted, out=values)
 
     def _price(self, cell: int) -> float:
         """Return what naming a combination costs."""

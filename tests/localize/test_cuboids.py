@@ -334,6 +334,8 @@ class TestCuboids:
         values = np.random.default_rng(1).normal(size=(2, len(table)))
         sums = cuboids.empty(2)
         assert cuboids.leaf_cells(sums) is None
+        with pytest.raises(InputError, match="no cells of their own"):
+            cuboids.fill(sums)
         cuboids.fill(sums, values)
         assert sums.flat.tobytes() == cuboids.sums(*values).flat.tobytes()
 

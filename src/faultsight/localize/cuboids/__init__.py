@@ -177,7 +177,10 @@ class Cuboids:
         >>> sums[0,], sums[1,]
         (array([[3., 7.]]), array([[4., 6.]]))
         """
-        self._plan.run(columns, sums.flat)
+        if columns is None and not self._plan.has_leaf_cells:
+            raise InputError("the leaves are no cells of their own here; give their values")
+        rows = None if columns is None else [self._column(column) for column in columns]
+        self._plan.run(rows, sums.flat)
 
     def leaf_cells(self, sums: Cells[np.float64]) -> NDArray[np.float64] | None:
         """Return the cells of the widest cuboid where these are the leaves, in order; or None."""

@@ -5,8 +5,8 @@ negative, and the bits of such numbers, read as an integer, sort as the numbers 
 from the last to the first, each time keeping the order so far, puts them in order (a radix sort).
 
 Which of two leaves of one volume comes first means nothing, but decides which of them is among
-those that the common shift is fitted to. Where volumes repeat, they are left to numpy's argsort, as
-they always were; what it does with equal values differs between processors.
+those that the common shift is fitted to. So they keep the order of the leaves; a sort that is not
+stable would make answers depend on the processor.
 """
 
 from __future__ import annotations
@@ -22,36 +22,28 @@ _MOST_INT32 = np.iinfo(np.int32).max
 
 
 def order_of(values: NDArray[np.float64]) -> NDArray[np.integer]:
-    """Return the order that sorts values, none of them negative.
+    """Return the order that sorts values, none of them negative; equal ones stay as they are.
 
     Examples
     --------
-    >>> order_of(np.array([2.0, 0.5, 1e9, 0.25])).tolist()
-    [3, 1, 0, 2]
+    >>> order_of(np.array([2.0, 0.5, 1e9, 0.5])).tolist()
+    [1, 3, 0, 2]
     """
     dtype = np.int32 if len(values) <= _MOST_INT32 else np.int64
-    # Of two zeros, the negative one has the largest of all bits.
+    # Adding 0 makes the negative zero, whose bits are larger than any, a positive one.
     keys = (values + 0.0).view(np.uint64)
     order: NDArray[np.integer] = np.arange(len(keys), dtype=dtype)
     spare = np.empty_like(order)
-    is_in_order, has_equal = _sort(keys, order, spare)
-    if has_equal:
-        order[:] = np.argsort(values)
-    return order if is_in_order or has_equal else spare
+    return order if _sort(keys, order, spare) else spare
 
 
 @njit(
-    [f"UniTuple(bool, 2)(uint64[::1], {order}[::1], {order}[::1])" for order in ("int32", "int64")],
+    [f"bool(uint64[::1], {order}[::1], {order}[::1])" for order in ("int32", "int64")],
     cache=True,
     nogil=True,
 )
-def _sort(
-    keys: NDArray[np.uint64], order: NDArray[np.integer], spare: NDArray[np.integer]
-) -> tuple[bool, bool]:
-    """Sort an order by its keys.
-
-    Tell whether the result is in `order`, or else in `spare`, and whether there are equal keys.
-    """
+def _sort(keys: NDArray[np.uint64], order: NDArray[np.integer], spare: NDArray[np.integer]) -> bool:
+    """Sort an order by its keys; tell whether the result is in `order`, or else in `spare`."""
     n = len(keys)
     counts = np.zeros((_BYTES, 256), np.int64)
     for i in range(n):
@@ -76,7 +68,4 @@ def _sort(
         keys, sorted_keys = sorted_keys, keys
         order, spare = spare, order
         is_in_order = not is_in_order
-    has_equal = False
-    for i in range(1, n):
-        has_equal |= keys[i] == keys[i - 1]
-    return is_in_order, has_equal
+    return is_in_order

@@ -293,6 +293,52 @@ class TestCuboids:
             )
             np.testing.assert_allclose(sums[attributes][0], direct, rtol=1e-13)
 
+    @pytest.mark.parametrize(
+        ("cardinalities", "n", "max_layer"),
+        [((20, 20, 20, 20), None, 4), ((12,) * 6, 100_000, 3), ((300, 300, 300), 100_000, 3),
+         ((15, 15, 15, 15), 70_000, 4), ((20, 20, 20, 20), None, 2)],
+    )  # fmt: skip
+    def test_the_number_of_threads_changes_no_byte(
+        self,
+        cardinalities: tuple[int, ...],
+        n: int | None,
+        max_layer: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        table = full(cardinalities) if n is None else sample(cardinalities, n)
+        values = np.random.default_rng(1).lognormal(sigma=3, size=(3, len(table)))
+        cuboids = Cuboids(table, cardinalities, max_layer=max_layer)
+        expected = cuboids.sums(*values).flat.tobytes()
+        for cores in (1, 2, 5):
+            monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+            assert cuboids.sums(*values).flat.tobytes() == expected
+
+    @pytest.mark.parametrize("cardinalities", [(7,), (7, 3), (33, 4, 4, 20), (5000, 3), (3, 5000)])
+    def test_values_written_to_the_cells_of_leaves(self, cardinalities: tuple[int, ...]) -> None:
+        cuboids = Cuboids(full(cardinalities), cardinalities)
+        values = np.random.default_rng(1).normal(size=(2, cuboids.n_leaves))
+        sums = cuboids.empty(2)
+        own_cells = cuboids.leaf_cells(sums)
+        assert own_cells is not None
+        own_cells[:] = values
+        cuboids.fill(sums)
+        assert sums.flat.tobytes() == cuboids.sums(*values).flat.tobytes()
+
+    @pytest.mark.parametrize(
+        ("table", "max_layer"),
+        [(full((4, 5, 6))[1:], 3), (full((4, 5, 6))[::-1], 3), (full((4, 5, 6)), 2),
+         (sample((40, 50, 60), 100), 3)],
+    )  # fmt: skip
+    def test_leaves_that_are_no_cells_of_their_own(self, table: Codes, max_layer: int) -> None:
+        cuboids = Cuboids(table, (40, 50, 60), max_layer=max_layer)
+        values = np.random.default_rng(1).normal(size=(2, len(table)))
+        sums = cuboids.empty(2)
+        assert cuboids.leaf_cells(sums) is None
+        with pytest.raises(InputError, match="no cells of their own"):
+            cuboids.fill(sums)
+        cuboids.fill(sums, values)
+        assert sums.flat.tobytes() == cuboids.sums(*values).flat.tobytes()
+
     def test_cells_of_leaves_may_be_written_to(self) -> None:
         cuboids = Cuboids(sample((40, 50, 60), 100), (40, 50, 60))
         for attributes in cuboids.attribute_sets:

@@ -21,6 +21,8 @@ from faultsight.localize.contract import Localization
 from faultsight.localize.leaves import Leaves
 from faultsight.localize.scan import Scan, ScanConfig
 from faultsight.localize.scan.gain import DeviationGain
+from faultsight.localize.scan.order import order_of
+from faultsight.localize.scan.ranking import Ranking
 from faultsight.localize.scan.search import Search
 
 SIZES = (6, 5, 4, 3)
@@ -297,3 +299,44 @@ def test_a_root_found_early_is_taken_back_when_a_later_one_holds_its_leaves() ->
     assert [t.accepted for t in answer.trace[:2]] == [("(s0, a, *)",), ("(s0, *, *)",)]
     taken_back = {str(d.combination): d.reason for d in answer.dropped}
     assert taken_back["isp=a&site=s0"] == "later roots explain its leaves"
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.6])
+def test_the_number_of_threads_changes_no_digit(
+    kept: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = frame_of(sizes=(40, 25, 20, 4), faults={"cdn=cdn1": 0.7, "isp=isp2&site=site3": 1.4})
+    frame = frame.sample(fraction=kept, seed=1)
+    answers = []
+    for cores in (1, 2, 5):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        answers.append(localized(frame))
+    assert texts(answers[0]) == ["cdn=cdn1", "isp=isp2&site=site3"]
+    assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 1000, 70_000])
+def test_order_of_volumes(n: int) -> None:
+    stream = np.random.default_rng(n)
+    volumes = stream.lognormal(sigma=4, size=n)
+    assert order_of(volumes).tolist() == np.argsort(volumes).tolist()
+    repeated = np.round(volumes, 1)
+    assert order_of(repeated).tolist() == np.argsort(repeated, kind="stable").tolist()
+    assert order_of(np.array([1.0, -0.0, 0.5])).tolist() == [1, 2, 0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10_000), least=st.integers(1, 3), most=st.integers(1, 30))
+def test_ranking_against_sorting_all_scores(seed: int, least: int, most: int) -> None:
+    stream = np.random.default_rng(seed)
+    offsets = np.array([0, 3, 10, 40])
+    gains = stream.integers(-3, 6, 40).astype(float)
+    counts = stream.integers(0, 4, 40).astype(float)
+    prices = stream.integers(0, 4, 3).astype(float)
+    scores = gains - np.repeat(prices, np.diff(offsets))
+    scores[(gains <= 0) | (counts < least)] = -np.inf
+    ranking = Ranking(gains, counts, offsets, prices, least)
+    assert ranking.highest() == scores.max()
+    assert ranking.at_least(1.0).tolist() == np.flatnonzero(scores >= 1).tolist()
+    expected = np.argsort(-scores, kind="stable")[: min(most, int(np.isfinite(scores).sum()))]
+    assert ranking.top(most).tolist() == expected.tolist()

@@ -95,7 +95,8 @@ class AttributeCombination(Mapping[str, str]):
 
     def display(self, attributes: Sequence[str]) -> str:
         """Return the paper's form: one place for each attribute of the cube, ``*`` where free."""
-        return "(" + ", ".join(self.get(attribute, "*") for attribute in attributes) + ")"
+        fixed = dict(self._items)
+        return "(" + ", ".join(fixed.get(attribute, "*") for attribute in attributes) + ")"
 
     def __getitem__(self, attribute: str) -> str:
         for name, element in self._items:

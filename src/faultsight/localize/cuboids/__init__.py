@@ -6,7 +6,7 @@ combinations of their elements. n attributes have 2^n - 1 cuboids.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from faultsight.core.errors import InputError, SettingError
 from faultsight.localize.cuboids.codes import CodeTable
-from faultsight.localize.cuboids.passes import Attributes, Cuboid
+from faultsight.localize.cuboids.passes import Attributes, Cuboid, Rows
 from faultsight.localize.cuboids.rollup import Plan
 
 __all__ = ["Cells", "Cuboids"]
@@ -128,7 +128,8 @@ class Cuboids:
         )
         self._plan = Plan(self._table, self.attribute_sets)
         self._places = self._plan.places
-        self.offsets = np.array([0, *(place.stop for place in self._places.values())])
+        self._starts = [place.start for place in self._places.values()]
+        self.offsets = np.array([*self._starts, self._plan.n_cells])
 
     def __len__(self) -> int:
         return len(self.attribute_sets)
@@ -149,9 +150,41 @@ class Cuboids:
             For each cuboid an array of shape (n_columns, n_cells).
         """
         rows = [self._column(column) for column in columns]
-        flat = np.empty((len(rows), self._plan.n_cells))
-        self._plan.run(rows, flat)
-        return Cells(flat, self._places)
+        sums = self.empty(len(rows))
+        self._plan.run(rows, sums.flat)
+        return sums
+
+    def empty(self, n_columns: int) -> Cells[np.float64]:
+        """Return cells for so many columns whose values are still to be written."""
+        return Cells(np.empty((n_columns, self._plan.n_cells)), self._places)
+
+    def fill(self, sums: Cells[np.float64], columns: Rows | None = None) -> None:
+        """Write the sums of leaf values over what cells hold, which saves making new ones.
+
+        Parameters
+        ----------
+        sums : Cells
+            The cells to write, a row for each column.
+        columns : array of float, shape (n_columns, n_leaves), optional
+            Values of the leaves; by default those that were written to `leaf_cells`.
+
+        Examples
+        --------
+        >>> cuboids = Cuboids([[0, 0], [0, 1], [1, 0], [1, 1]], [2, 2])
+        >>> sums = cuboids.empty(1)
+        >>> cuboids.leaf_cells(sums)[:] = [1.0, 2.0, 3.0, 4.0]
+        >>> cuboids.fill(sums)
+        >>> sums[0,], sums[1,]
+        (array([[3., 7.]]), array([[4., 6.]]))
+        """
+        if columns is None and not self._plan.has_leaf_cells:
+            raise InputError("the leaves are no cells of their own here; give their values")
+        rows = None if columns is None else [self._column(column) for column in columns]
+        self._plan.run(rows, sums.flat)
+
+    def leaf_cells(self, sums: Cells[np.float64]) -> NDArray[np.float64] | None:
+        """Return the cells of the widest cuboid where these are the leaves, in order; or None."""
+        return sums[self.attribute_sets[-1]] if self._plan.has_leaf_cells else None
 
     def subtract(
         self, sums: Cells[np.float64], leaves: NDArray[np.integer], *columns: ArrayLike
@@ -225,8 +258,8 @@ class Cuboids:
         """
         if not 0 <= position < self._plan.n_cells:
             raise IndexError(f"no cell {position} among {self._plan.n_cells}")
-        cuboid = int(np.searchsorted(self.offsets, position, side="right")) - 1
-        return self.attribute_sets[cuboid], int(position - self.offsets[cuboid])
+        cuboid = bisect_right(self._starts, position) - 1
+        return self.attribute_sets[cuboid], position - self._starts[cuboid]
 
     def cell_of_leaves(self, attributes: Attributes) -> NDArray[np.intp]:
         """Return the cell of each leaf in a cuboid."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultsight.core.errors import InputError
+from faultsight.localize.cuboids.kernels import append_code
 
 __all__ = ["BLOCK", "CodeTable", "ElementBlock", "group"]
 
@@ -110,10 +111,8 @@ class CodeTable:
     ) -> None:
         """Write the place among all combinations of attributes, given the codes of each of them."""
         out.fill(0)
-        for position, a in enumerate(attributes):
-            if position:
-                out *= self.cardinalities[a]
-            out += codes[a]
+        for a in attributes:
+            append_code(out, self.cardinalities[a], codes[a])
 
     def keys(
         self, attributes: Sequence[int], leaves: NDArray[np.integer] | None = None

@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faultsight.localize.cuboids.codes import BLOCK, CodeTable, ElementBlock
+from faultsight.localize.cuboids.codes import CodeTable, ElementBlock
+from faultsight.localize.cuboids.kernels import add_to_cells, drop
 
 __all__ = [
     "Attributes",
-    "Copy",
     "Cuboid",
     "Drop",
     "LeafPass",
@@ -80,18 +80,6 @@ class Pass(Protocol):
         """Write the sums of the source, a row for each column, into the target of each cuboid."""
 
 
-class Copy:
-    """The leaves themselves, which are the cells of the widest cuboid."""
-
-    def __init__(self, cuboid: Cuboid) -> None:
-        self.cuboids: tuple[Cuboid, ...] = (cuboid,)
-
-    def run(self, source: Rows, targets: Sequence[NDArray[np.float64]]) -> None:
-        """Copy the values."""
-        for row, values in zip(targets[0], source, strict=True):
-            row[...] = values
-
-
 class Drop:
     """A dense cuboid, from a dense one that has one attribute more.
 
@@ -110,20 +98,9 @@ class Drop:
 
     def run(self, source: Rows, targets: Sequence[NDArray[np.float64]]) -> None:
         """Sum over the elements of the attribute that is dropped."""
-        outer, dropped, inner = self._outer, self._dropped, self._inner
         (target,) = targets
-        # einsum is several times as fast as add.reduce where the inner extent is small.
-        if isinstance(source, np.ndarray):
-            np.einsum(
-                "koji->koi",
-                source.reshape(-1, outer, dropped, inner),
-                out=target.reshape(-1, outer, inner),
-            )
-            return
         for row, values in zip(target, source, strict=True):
-            np.einsum(
-                "oji->oi", values.reshape(outer, dropped, inner), out=row.reshape(outer, inner)
-            )
+            drop(values, row, self._outer, self._dropped, self._inner)
 
 
 class LookUp:
@@ -145,12 +122,8 @@ class LookUp:
         """Add every value to the cell that the index tells."""
         (target,) = targets
         target.fill(0.0)
-        # add.at is fast only if the index has the machine's own type.
-        size = BLOCK if self._index.dtype != np.intp else max(len(self._index), 1)
-        for start in range(0, len(self._index), size):
-            cells = self._index[start : start + size].astype(np.intp, copy=False)
-            for row, values in zip(target, source, strict=True):
-                np.add.at(row, cells, values[start : start + size])
+        for row, values in zip(target, source, strict=True):
+            add_to_cells(row, self._index, values)
 
 
 class LeafPass:
@@ -174,7 +147,7 @@ class LeafPass:
         target.fill(0.0)
         for start, cells in self._table.key_blocks(self.cuboids[0].attributes):
             for row, values in zip(target, source, strict=True):
-                np.add.at(row, cells, values[start : start + len(cells)])
+                add_to_cells(row, cells, values[start : start + len(cells)])
 
 
 class SortedPass:
@@ -229,7 +202,7 @@ class SortedPass:
                 by_element = sums.reshape(-1, outer, inner).transpose(1, 0, 2)
                 for row, column in zip(target, values, strict=True):
                     sums.fill(0.0)
-                    np.add.at(sums, cells[:n], column[:n])
+                    add_to_cells(sums, cells[:n], column[:n])
                     row.reshape(outer, -1, inner)[:, block.begin : block.end] = by_element
 
     def _pick(

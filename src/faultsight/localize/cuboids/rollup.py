@@ -2,12 +2,15 @@
 
 A cuboid is rolled up from the smallest cuboid that is there already and has one attribute more.
 Where there is none (a sparse cube, of which only the first layers are asked for), wider cuboids of
-few cells are made from the leaves first, each of which then yields many others.
+few cells are made from the leaves first, each of which then yields many others. What is made from
+the leaves, with all that is made from that, is a tree; the trees of a large table are shared out
+among the cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -15,9 +18,9 @@ from numpy.typing import NDArray
 
 from faultsight.localize.cuboids.bases import BASE_CELLS, cover, split_by_lead
 from faultsight.localize.cuboids.codes import CodeTable
+from faultsight.localize.cuboids.dense import RollUp
 from faultsight.localize.cuboids.passes import (
     Attributes,
-    Copy,
     Cuboid,
     Drop,
     LeafPass,
@@ -26,6 +29,7 @@ from faultsight.localize.cuboids.passes import (
     Rows,
     SortedPass,
 )
+from faultsight.localize.threads import run_all
 
 __all__ = ["Plan"]
 
@@ -34,7 +38,7 @@ __all__ = ["Plan"]
 _DENSE_CELLS_PER_LEAF = 4
 # Adding a cell of a dense source costs this much of adding one through an index.
 _DROP_COST = 0.35
-# Columns of more leaves than this are rolled up one by one, since one alone may fit the cache.
+# Columns of more leaves than this are worth more than one thread, and each a roll-up of its own.
 _LARGE = 1 << 16
 # Where the leaves are no more than this, their cells are kept and not computed on each pass.
 _KEPT = 1 << 18
@@ -82,6 +86,7 @@ class Plan:
         self._leaves = Cuboid(self._whole, table.n_leaves)
         self._made: dict[Attributes, Cuboid] = {}
         self._passes: list[Pass] = []
+        self._is_rolled_up = self._whole in self._wanted and self._is_dense(self._whole)
         self.work = 0.0
         self._draw_up()
 
@@ -92,15 +97,29 @@ class Plan:
             place = slice(self.n_cells, self.n_cells + cuboid.n_cells)
             self.places[attributes] = cuboid.place = place
             self.n_cells = place.stop
-        self._finished = self._find_finished()
+        self._roll_up_of_whole: RollUp | None = None
+        if self._is_rolled_up:
+            starts = {attributes: place.start for attributes, place in self.places.items()}
+            self._roll_up_of_whole = RollUp(table.cardinalities, starts)
+            self.work += _DROP_COST * self._roll_up_of_whole.work
+        self._trees = self._find_trees()
 
-    def run(self, columns: Sequence[NDArray[np.float64]], flat: NDArray[np.float64]) -> None:
-        """Sum columns of leaf values into the cells of all cuboids, a row for each column."""
-        if self._is_full and self.is_large:
-            for position, column in enumerate(columns):
-                self._run([column], flat[position : position + 1])
-        else:
-            self._run(columns, flat)
+    @property
+    def has_leaf_cells(self) -> bool:
+        """Whether the cells of the last cuboid are the leaves, in order."""
+        return self._is_rolled_up and self._is_full
+
+    def run(self, columns: Rows | None, flat: NDArray[np.float64]) -> None:
+        """Sum columns of leaf values into the cells of all cuboids, a row for each column.
+
+        Where the last cuboid has the leaves for cells, values may be there already.
+        """
+        if columns is not None:
+            trees = [partial(self._grow, tree, columns, flat) for tree in self._trees]
+            run_all(trees, workers=None if self.is_large else 1)
+        if self._roll_up_of_whole is not None:
+            source = columns if self._is_full else None
+            self._roll_up_of_whole.run(source, flat, in_threads=self.is_large)
 
     def cells_of(
         self,
@@ -140,9 +159,15 @@ class Plan:
                 cells += above * self._table.cardinalities[last]
         return cells
 
-    def _run(self, columns: Sequence[NDArray[np.float64]], flat: NDArray[np.float64]) -> None:
+    def _grow(
+        self,
+        tree: Sequence[Pass],
+        columns: Rows,
+        flat: NDArray[np.float64],
+    ) -> None:
+        """Make what comes of one pass over the leaves."""
         arrays: dict[Cuboid | None, Rows] = {None: columns, self._leaves: columns}
-        for step, finished in zip(self._passes, self._finished, strict=True):
+        for step, finished in zip(tree, _find_finished(tree), strict=True):
             targets = [
                 np.empty((len(columns), cuboid.n_cells))
                 if cuboid.place is None
@@ -155,9 +180,16 @@ class Plan:
                 del arrays[cuboid]
 
     def _draw_up(self) -> None:
+        if self._is_rolled_up:
+            self._made = {a: Cuboid(a, self._table.n_products(a)) for a in self._wanted}
+            if not self._is_full:
+                self._scatter([self._whole])
+            return
         layers = [list(sets) for _, sets in groupby(sorted(self._wanted, key=len), key=len)]
-        if self._is_dense(self._whole):
-            self._make_whole(is_wanted=layers[-1] == [self._whole])
+        if self._is_full:
+            self._made[self._whole] = self._leaves
+        elif self._is_dense(self._whole):
+            self._scatter([self._whole])
         for depth, sets in enumerate(reversed(layers)):
             missing = [attributes for attributes in sets if attributes not in self._made]
             if depth > 0:
@@ -168,15 +200,6 @@ class Plan:
                     self._descend(attributes, self._made[self._whole])
             else:
                 self._start(missing)
-
-    def _make_whole(self, *, is_wanted: bool) -> None:
-        """Make the array over all combinations of all attributes."""
-        if not self._is_full:
-            self._scatter([self._whole])
-        elif is_wanted:
-            self._add(Copy(Cuboid(self._whole, self._table.n_leaves)))
-        else:
-            self._made[self._whole] = self._leaves
 
     def _start(self, wanted: Sequence[Attributes]) -> None:
         """Make the widest cuboids of a sparse cube from the leaves, by way of shared bases."""
@@ -285,18 +308,34 @@ class Plan:
         n_products = self._table.n_products(attributes)
         return n_leaves > 0 and n_products <= _DENSE_CELLS_PER_LEAF * n_leaves
 
-    def _find_finished(self) -> list[list[Cuboid]]:
-        """Return which cuboids that only lead to others have done so after each pass."""
-        last = {
-            cuboid.source: position
-            for position, step in enumerate(self._passes)
-            for cuboid in step.cuboids
-            if cuboid.source is not None and cuboid.source.place is None
-        }
-        finished: list[list[Cuboid]] = [[] for _ in self._passes]
-        for cuboid, position in last.items():
-            finished[position].append(cuboid)
-        return finished
+    def _find_trees(self) -> list[list[Pass]]:
+        """Split the passes into those that have nothing to do with each other."""
+        tree_of: dict[Cuboid, list[Pass]] = {}
+        trees: list[list[Pass]] = []
+        for step in self._passes:
+            source = step.cuboids[0].source
+            if source in tree_of:
+                tree = tree_of[source]
+            else:
+                tree = []
+                trees.append(tree)
+            tree.append(step)
+            tree_of.update((cuboid, tree) for cuboid in step.cuboids)
+        return trees
+
+
+def _find_finished(tree: Sequence[Pass]) -> list[list[Cuboid]]:
+    """Return which cuboids that only lead to others have done so after each pass."""
+    last = {
+        cuboid.source: position
+        for position, step in enumerate(tree)
+        for cuboid in step.cuboids
+        if cuboid.source is not None and cuboid.source.place is None
+    }
+    finished: list[list[Cuboid]] = [[] for _ in tree]
+    for cuboid, position in last.items():
+        finished[position].append(cuboid)
+    return finished
 
 
 def _pass_cost(source: Cuboid) -> float:

@@ -146,13 +146,15 @@ class Scan(Localizer):
         self.config = config or ScanConfig()
 
     def _localize(self, leaves: Leaves) -> Answer:
-        # numba takes a while to import, and the other localizers do without.
         from faultsight.localize.scan.search import Search
         from faultsight.localize.scan.stability import stability
 
         config = self.config
         cuboids = leaves.cuboids(config.max_layer)
-        active = np.flatnonzero(leaves.is_active)
+        active: NDArray[np.intp] | slice = slice(None)
+        n_active = int(np.count_nonzero(leaves.is_active))
+        if n_active < leaves.cube.n_leaves:
+            active = np.flatnonzero(leaves.is_active)
 
         def prepared(weight: NDArray[np.float64] | None, next_best: int) -> Search:
             return Search(
@@ -176,7 +178,7 @@ class Scan(Localizer):
             stable = stability(
                 roots,
                 lambda weight: found_in(prepared(weight, 0)),
-                leaves=len(active),
+                leaves=n_active,
                 samples=config.bootstrap,
                 seed=config.seed,
             )
@@ -201,7 +203,7 @@ class Scan(Localizer):
             remarks=_remarks(search.gain),
         )
 
-    def _gain(self, leaves: Leaves, active: NDArray[np.intp]) -> Gain:
+    def _gain(self, leaves: Leaves, active: NDArray[np.intp] | slice) -> Gain:
         from faultsight.localize.scan.gain import DeviationGain, ExcessGain
 
         actual, forecast = leaves.actual[active], leaves.forecast[active]
@@ -235,7 +237,7 @@ class Scan(Localizer):
 
 
 def _verdict(leaves: Leaves, search: Search, found: Found) -> str:
-    chosen = search.active[found.leaves]
+    chosen = search.leaves_of(found.leaves)
     actual, forecast = float(leaves.actual[chosen].sum()), float(leaves.forecast[chosen].sum())
     if forecast > 0:
         change = actual / forecast - 1

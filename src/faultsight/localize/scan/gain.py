@@ -6,9 +6,11 @@ combination, so that all combinations of the cube are scored from one roll-up.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
+from numba import njit, types
 from numpy.typing import NDArray
 
 from faultsight.localize.scan.noise import LeafNoise
@@ -18,7 +20,9 @@ __all__ = ["DeviationGain", "ExcessGain", "Gain"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Some = NDArray[np.integer] | slice
 
+_ALL = slice(None)
 _CHI2_MEDIAN = 0.4549
 # What is left of a sum of weights when all its terms were taken out.
 _NOTHING = 1e-9
@@ -41,8 +45,8 @@ class Gain(ABC):
         """Fit the model of normal leaves to those that no root explains."""
 
     @abstractmethod
-    def columns(self) -> tuple[Array, Array]:
-        """Return the columns to sum; the first is the precision of a leaf."""
+    def columns(self, leaves: Some = _ALL) -> tuple[Array, Array]:
+        """Return the columns to sum, of some leaves; the first is the precision of a leaf."""
 
     @abstractmethod
     def signed_gains(self, first: Array, second: Array) -> Array:
@@ -111,36 +115,39 @@ class DeviationGain(Gain):
         self._cap = cap
         self._shift_within = shift_within
         self._least_effect = least_effect
-        everywhere = np.ones(len(actual), dtype=bool)
-        moment = self._noise.second_moment(everywhere, about=0.0)
-        self._anchor = common_shift(self.deviation, 1 / moment - 1)
+        everything = self._noise.normal(np.ones(len(actual), dtype=bool))
+        self._curve = self._noise.fit(everything, about=0.0)
+        self._anchor = common_shift(self.deviation, 1 / self._second_moment(_ALL) - 1)
         if self._anchor:
-            moment = self._noise.second_moment(everywhere, about=self._anchor)
+            self._curve = self._noise.fit(everything, about=self._anchor)
         self.shift = self._anchor
         self.is_shifted = self._anchor != 0
-        self.second_moment = moment
 
     def fit(self, is_normal: Mask) -> None:
         """Fit the shift given the noise, then the noise about that shift."""
-        sample = self._noise.sample(is_normal)
+        normal = self._noise.normal(is_normal)
+        sample = normal.sample()
         self.shift = shift_near(
             self.deviation[sample],
-            self.second_moment[sample],
+            self._second_moment(sample),
             near=self._anchor,
             within=self._shift_within,
             last=self.shift,
         )
-        self.second_moment = self._noise.second_moment(is_normal, about=self.shift)
+        self._curve = self._noise.fit(normal, about=self.shift)
 
-    def columns(self) -> tuple[Array, Array]:
+    def columns(self, leaves: Some = _ALL) -> tuple[Array, Array]:
         """Return weight, and weight times deviation."""
-        weight = 1 / self.second_moment - 1
-        reach = self._cap * np.sqrt(self.second_moment)
-        return weight, weight * np.clip(self.deviation - self.shift, -reach, reach)
+        weight = self._second_moment(leaves)
+        weighted = np.empty_like(weight)
+        _weigh(weight, self.deviation[leaves], self.shift, self._cap, weighted)
+        return weight, weighted
 
     def signed_gains(self, first: Array, second: Array) -> Array:
         """Return (sum w d)^2 / (2 sum w)."""
-        return _divide(second**2, 2 * first)
+        gains = np.empty(len(first))
+        _gain_of_mean(np.ascontiguousarray(first), np.ascontiguousarray(second), gains)
+        return gains
 
     def means(self, first: Array, second: Array) -> Array:
         """Return the weighted mean deviation."""
@@ -154,8 +161,11 @@ class DeviationGain(Gain):
 
     def is_material(self, gain: float, leaves: NDArray[np.intp]) -> bool:
         """Whether the mean is beyond `least_effect` standard deviations of the leaves."""
-        informative = float((1 - self.second_moment[leaves]).sum())
+        informative = float((1 - self._second_moment(leaves)).sum())
         return 2 * gain >= self._least_effect**2 * informative
+
+    def _second_moment(self, leaves: Some) -> Array:
+        return self._curve.second_moment(self._noise.log_volume[leaves])
 
 
 class ExcessGain(Gain):
@@ -199,9 +209,10 @@ class ExcessGain(Gain):
         unit = float(np.median(squares)) / _CHI2_MEDIAN
         self._scale = self._busy * max(unit, 1e-9 * float(expected.mean()))
 
-    def columns(self) -> tuple[Array, Array]:
+    def columns(self, leaves: Some = _ALL) -> tuple[Array, Array]:
         """Return failures expected and counted, both scaled."""
-        return self._expected / self._scale, self._actual / self._scale
+        scale = self._scale[leaves]
+        return self._expected[leaves] / scale, self._actual[leaves] / scale
 
     def signed_gains(self, first: Array, second: Array) -> Array:
         """Return the gain, negative where there are fewer failures than expected."""
@@ -230,3 +241,30 @@ class ExcessGain(Gain):
 
 def _divide(above: Array, below: Array) -> Array:
     return np.divide(above, below, out=np.zeros_like(above), where=below > _NOTHING)
+
+
+_VALUES = types.Array(types.float64, 1, "C", readonly=True)
+_WRITTEN = types.float64[::1]
+_NUMBER = types.float64
+
+
+# Divisions by 0 are ruled out, and checking for them would keep the loops from being vectorized.
+@njit(
+    types.void(_WRITTEN, _VALUES, _NUMBER, _NUMBER, _WRITTEN),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _weigh(moment: Array, deviation: Array, shift: float, cap: float, weighted: Array) -> None:
+    """Turn second moments into weights, in place, and write the weighted, cut deviations."""
+    for i in range(len(moment)):
+        reach = cap * math.sqrt(moment[i])
+        moment[i] = 1 / moment[i] - 1
+        weighted[i] = moment[i] * min(max(deviation[i] - shift, -reach), reach)
+
+
+@njit(types.void(_VALUES, _VALUES, _WRITTEN), cache=True, nogil=True, error_model="numpy")
+def _gain_of_mean(first: Array, second: Array, gains: Array) -> None:
+    for i in range(len(first)):
+        twice = 2 * first[i]
+        gains[i] = second[i] ** 2 / twice if twice > _NOTHING else 0.0

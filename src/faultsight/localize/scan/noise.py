@@ -9,12 +9,15 @@ ratios and the order of volumes are used, so the unit of the KPI does not matter
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["LeafNoise"]
+from faultsight.localize.scan.order import order_of
+
+__all__ = ["Curve", "LeafNoise", "Normal"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -37,6 +40,50 @@ _SMALLEST = 1e-12
 _LARGEST = 0.999
 
 
+@dataclass(frozen=True)
+class Normal:
+    """The leaves that no root explains, in the order of their volume.
+
+    Attributes
+    ----------
+    leaves : ndarray of int
+        Which they are.
+    deviation : ndarray
+        Their relative deviations.
+    """
+
+    leaves: NDArray[np.integer]
+    deviation: Array
+
+    def sample(self) -> NDArray[np.integer]:
+        """Return the largest leaves, which tell most, and some of every other volume."""
+        others, largest = self.leaves[:-_LARGEST_SAMPLED], self.leaves[-_LARGEST_SAMPLED:]
+        step = max(1, -(-len(others) // _OTHERS_SAMPLED))
+        return np.concatenate([others[::step], largest])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The second moment as a function of volume: straight between knots, in logarithms.
+
+    Attributes
+    ----------
+    log_volume, log_moment : ndarray
+        The knots; the moment does not grow with volume, and is constant beyond the last knots.
+    """
+
+    log_volume: Array
+    log_moment: Array
+
+    def second_moment(self, log_volume: Array) -> Array:
+        """Return the second moment of leaves of given logarithms of volume."""
+        moment = np.empty(len(log_volume))
+        _interpolate(log_volume, self.log_volume, self.log_moment, moment)
+        np.exp(moment, out=moment)
+        np.maximum(moment, _SMALLEST, out=moment)
+        return np.minimum(moment, _LARGEST, out=moment)
+
+
 class LeafNoise:
     """The second moment of the relative deviation of normal leaves.
 
@@ -51,39 +98,106 @@ class LeafNoise:
     volume : ndarray
         Its volume, above 0.
 
+    Attributes
+    ----------
+    log_volume : ndarray
+        The logarithm of each leaf's volume.
+
     Examples
     --------
     >>> stream = np.random.default_rng(0)
     >>> volume = np.repeat([10.0, 1000.0], 500)
     >>> noise = LeafNoise(stream.normal(0, 1, 1000) / np.sqrt(volume), volume)
-    >>> moment = noise.second_moment(np.ones(1000, bool), about=0.0)
-    >>> moment[[0, -1]].round(3).tolist()
+    >>> curve = noise.fit(noise.normal(np.ones(1000, bool)), about=0.0)
+    >>> curve.second_moment(np.log([10.0, 1000.0])).round(3).tolist()
     [0.101, 0.001]
     """
 
     def __init__(self, deviation: Array, volume: Array) -> None:
-        # Leaves of one volume may come in any order: they always share a bin.
-        self._order = np.argsort(volume)
-        self._log_volume = np.log(volume[self._order])
-        self._deviation = deviation[self._order]
+        self.log_volume = np.log(volume)
+        self._order = order_of(volume)
+        # Of all leaves only this, in their order, is read again and again.
+        self._in_order = deviation[self._order]
 
-    def sample(self, is_normal: Mask) -> NDArray[np.intp]:
-        """Return the largest leaves, which tell most, and some of every other volume."""
-        chosen = self._order[is_normal[self._order]]
-        others, largest = chosen[:-_LARGEST_SAMPLED], chosen[-_LARGEST_SAMPLED:]
-        step = max(1, -(-len(others) // _OTHERS_SAMPLED))
-        return np.concatenate([others[::step], largest])
+    def normal(self, is_normal: Mask) -> Normal:
+        """Return some leaves in the order of their volume."""
+        n_normal = int(np.count_nonzero(is_normal))
+        if n_normal == len(self._order):
+            return Normal(self._order, self._in_order)
+        # One place more: what is not chosen is written too, and then written over.
+        leaves, deviation = np.empty(n_normal + 1, self._order.dtype), np.empty(n_normal + 1)
+        # They are asked for in no order of place; a bit for each stays in the cache of a core.
+        bits = np.packbits(is_normal, bitorder="little")
+        _choose(self._order, self._in_order, bits, leaves, deviation)
+        return Normal(leaves[:n_normal], deviation[:n_normal])
 
-    def second_moment(self, is_normal: Mask, *, about: float) -> Array:
-        """Fit to some leaves and return the second moment about a value for all leaves."""
-        moment = np.empty(len(self._order))
-        moment[self._order] = _second_moment(
-            self._log_volume, self._deviation, is_normal[self._order], about, _EDGES
+    def fit(self, normal: Normal, *, about: float) -> Curve:
+        """Fit the second moment about a value to normal leaves."""
+        stops = _stops(self.log_volume, normal.leaves, _EDGES)
+        middle = normal.leaves[(stops[:-1] + stops[1:]) // 2]
+        moments = _clipped_moments(normal.deviation, about, stops)
+        return Curve(
+            self.log_volume[middle], _pool(np.log(moments), np.diff(stops).astype(np.float64))
         )
-        return moment
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
+def _choose(
+    order: NDArray[np.integer],
+    in_order: Array,
+    bits: NDArray[np.uint8],
+    leaves: NDArray[np.integer],
+    deviation: Array,
+) -> None:
+    n = 0
+    for i in range(len(order)):
+        leaves[n], deviation[n] = order[i], in_order[i]
+        leaf = np.uint64(order[i])
+        n += (bits[leaf >> np.uint64(3)] >> (leaf & np.uint64(7))) & 1
+
+
+@njit(cache=True, nogil=True)
+def _stops(log_volume: Array, leaves: NDArray[np.integer], edges: Array) -> NDArray[np.int64]:
+    """Return where bins stop among leaves in the order of their volume, after a first 0."""
+    n = len(leaves)
+    stops = [0]
+    for edge in edges[1:]:
+        stop = round(edge * n)
+        # Leaves of one volume stay together: which comes first means nothing.
+        while 0 < stop < n and log_volume[leaves[stop]] == log_volume[leaves[stop - 1]]:
+            stop += 1
+        if stop == n or stop - stops[-1] < _LEAST_IN_BIN:
+            continue
+        if log_volume[leaves[stop]] - log_volume[leaves[stops[-1]]] >= _LEAST_SPAN:
+            stops.append(stop)
+    if len(stops) > 1 and n - stops[-1] < _LEAST_IN_BIN:
+        stops[-1] = n
+    else:
+        stops.append(n)
+    return np.array(stops)
+
+
+@njit(cache=True, nogil=True)
+def _clipped_moments(deviation: Array, about: float, stops: NDArray[np.int64]) -> Array:
+    moments = np.empty(len(stops) - 1)
+    for k in range(len(moments)):
+        moments[k] = _clipped_moment((deviation[stops[k] : stops[k + 1]] - about) ** 2)
+    return moments
+
+
+@njit(cache=True, nogil=True)
+def _interpolate(log_volume: Array, knots: Array, values: Array, out: Array) -> None:
+    """Write values that are interpolated between knots, as a sum of one ramp for each interval."""
+    out[:] = values[0]
+    for k in range(len(knots) - 1):
+        rise, width, start = values[k + 1] - values[k], knots[k + 1] - knots[k], knots[k]
+        if rise != 0.0:
+            slope = rise / width
+            for i in range(len(out)):
+                out[i] += slope * min(max(log_volume[i] - start, 0.0), width)
+
+
+@njit(cache=True, nogil=True)
 def _clipped_moment(squares: Array) -> float:
     moment = squares.mean()
     for _ in range(30):
@@ -105,7 +219,7 @@ def _clipped_moment(squares: Array) -> float:
     return float(max(moment, 1e-24))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _pool(logs: Array, counts: Array) -> Array:
     """Return the closest series that does not grow (pool adjacent violators)."""
     n = len(logs)
@@ -121,46 +235,3 @@ def _pool(logs: Array, counts: Array) -> Array:
             size[m - 2] += size[m - 1]
             m -= 1
     return np.repeat(value[:m], size[:m])
-
-
-@njit(cache=True)
-def _second_moment(
-    log_volume: Array, deviation: Array, is_normal: Mask, about: float, edges: Array
-) -> Array:
-    chosen = np.flatnonzero(is_normal)
-    n = len(chosen)
-    squares = (deviation[chosen] - about) ** 2
-    stops = [0]
-    for edge in edges[1:]:
-        stop = round(edge * n)
-        # Leaves of one volume stay together: which comes first means nothing.
-        while 0 < stop < n and log_volume[chosen[stop]] == log_volume[chosen[stop - 1]]:
-            stop += 1
-        if stop == n or stop - stops[-1] < _LEAST_IN_BIN:
-            continue
-        if log_volume[chosen[stop]] - log_volume[chosen[stops[-1]]] >= _LEAST_SPAN:
-            stops.append(stop)
-    if len(stops) > 1 and n - stops[-1] < _LEAST_IN_BIN:
-        stops[-1] = n
-    else:
-        stops.append(n)
-    bins = len(stops) - 1
-    middle, logs, counts = np.empty(bins), np.empty(bins), np.empty(bins)
-    for k in range(bins):
-        start, stop = stops[k], stops[k + 1]
-        middle[k] = log_volume[chosen[(start + stop) // 2]]
-        logs[k] = math.log(_clipped_moment(squares[start:stop]))
-        counts[k] = stop - start
-    logs = _pool(logs, counts)
-    moment = np.empty(len(log_volume))
-    k = 0
-    for i in range(len(log_volume)):
-        while k < bins - 2 and log_volume[i] > middle[k + 1]:
-            k += 1
-        share = 0.0
-        if bins > 1:
-            share = (log_volume[i] - middle[k]) / (middle[k + 1] - middle[k])
-            share = min(max(share, 0.0), 1.0)
-        fitted = math.exp(logs[k] + share * (logs[min(k + 1, bins - 1)] - logs[k]))
-        moment[i] = min(max(fitted, _SMALLEST), _LARGEST)
-    return moment

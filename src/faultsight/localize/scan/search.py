@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultsight.localize.cuboids import Cuboids
 from faultsight.localize.scan.gain import Gain
+from faultsight.localize.scan.ranking import Ranking, count_combinations
 from faultsight.localize.scan.significance import inflation, p_value
 from faultsight.localize.scan.subsets import best_subset, lines
+from faultsight.localize.threads import run_all
 
 __all__ = ["Found", "Scored", "Search", "Step"]
 
@@ -25,6 +28,8 @@ Mask = NDArray[np.bool_]
 _TIE = 1e-9
 _FEWEST_LEFT = 10
 _LEAST_SHARE_LEFT = 0.02
+# Leaves taken at a time, so that what is made of them stays in the cache of a core.
+_BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,8 @@ class Search:
     ----------
     cuboids : Cuboids
         Of all leaves of the cube.
-    active : ndarray of int
-        Its active leaves, which the gain numbers 0, 1, ...
+    active : ndarray of int or slice
+        Its active leaves, which the gain numbers 0, 1, ...; a slice if these are all leaves.
     gain : Gain
         The model.
     names : sequence of str
@@ -117,7 +122,7 @@ class Search:
     """
 
     cuboids: Cuboids
-    active: NDArray[np.intp]
+    active: NDArray[np.intp] | slice
     gain: Gain
     names: Sequence[str]
     weight: Array | None = None
@@ -129,22 +134,26 @@ class Search:
     n_roots: int = 0
 
     def __post_init__(self) -> None:
-        self._is_left: Mask = np.ones(len(self.active), dtype=bool)
+        self._n = self.cuboids.n_leaves if isinstance(self.active, slice) else len(self.active)
+        self._position = {attributes: i for i, attributes in enumerate(self.cuboids.attribute_sets)}
+        self._names_of: dict[int, list[str]] = {}
+        self._is_left: Mask = np.ones(self._n, dtype=bool)
         if self.weight is not None:
             self._is_left = self.weight > 0
-        self._cells_of_cuboid = np.diff(self.cuboids.offsets)
-        self._number = np.full(self.cuboids.n_leaves, -1)
-        self._number[self.active] = np.arange(len(self.active))
+        self._sums = self.cuboids.empty(3)
+        self._first, self._second, self._count = self._sums.flat
         self._refit()
-        present = self._count > 0
-        starts = self.cuboids.offsets[:-1]
-        self._combinations = np.add.reduceat(present, starts, dtype=np.int64)
-        self._price = np.repeat(np.log(np.maximum(self._combinations, 1)), self._cells_of_cuboid)
+        self._combinations = count_combinations(self._count, self.cuboids.offsets)
+        self._prices = np.log(np.maximum(self._combinations, 1))
 
     @property
     def n_combinations(self) -> int:
         """How many combinations hold an active leaf."""
         return int(self._combinations.sum())
+
+    def leaves_of(self, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return which leaves of the cube have these numbers among the active ones."""
+        return numbers if isinstance(self.active, slice) else self.active[numbers]
 
     def roots(self, *, alpha: float, most: int, told: int | None) -> list[Found]:
         """Return the roots; `steps` also holds the candidate at which the search ended."""
@@ -153,7 +162,7 @@ class Search:
             cell = self._best()
             if cell is None:
                 break
-            before = float(self._gains[cell] - self._price[cell])
+            before = float(self._gains[cell]) - self._price(cell)
             next_best = () if self.steps or not self.next_best else self._next_best(cell)
             cells = self._siblings(cell) if self.value_subsets else [cell]
             left = self._is_left.copy()
@@ -176,7 +185,7 @@ class Search:
         """Drop roots that later ones explain: the leaves they hold alone could be noise."""
         if len(found) < 2:
             return found
-        held = np.zeros(len(self.active), dtype=np.intp)
+        held = np.zeros(self._n, dtype=np.intp)
         for root in found:
             held[root.inside] += 1
         taken_back = []
@@ -191,60 +200,86 @@ class Search:
     def _p_value(self, leaves: NDArray[np.intp], elements: Mapping[int, int]) -> float:
         """Return the p-value of some leaves of a combination under the noise as last fitted."""
         counted = np.ones(len(leaves)) if self.weight is None else self.weight[leaves]
-        first, second = (np.array([column[leaves] @ counted]) for column in self._columns)
+        first, second = (np.array([column @ counted]) for column in self.gain.columns(leaves))
         gain = float(self.gain.signed_gains(first, second)[0])
-        position = self.cuboids.attribute_sets.index(tuple(sorted(elements)))
+        position = self._position[tuple(sorted(elements))]
         return p_value(
             gain / self._inflation(float(first[0])),
             combinations=int(self._combinations[position]),
             cuboids=len(self.cuboids),
-            leaves=len(self.active),
+            leaves=self._n,
         )
 
     def _refit(self) -> None:
         self.gain.fit(self._is_left)
-        self._columns = self.gain.columns()
-        counted = self._is_left.astype(np.float64)
-        if self.weight is not None:
-            counted *= self.weight
-        rows = np.zeros((3, self.cuboids.n_leaves))
-        rows[2, self.active] = counted
-        for row, values in zip(rows, self._columns, strict=False):
-            row[self.active] = values * counted
-        self._first, self._second, self._count = self.cuboids.sums(*rows).flat
+        own_cells = self.cuboids.leaf_cells(self._sums)
+        rows = np.empty((3, self.cuboids.n_leaves)) if own_cells is None else own_cells
+        if not isinstance(self.active, slice):
+            rows.fill(0.0)
+        self._write_columns(rows)
+        self.cuboids.fill(self._sums, rows if own_cells is None else None)
         self._gains = self.gain.signed_gains(self._first, self._second)
         # Where all leaves are gone, sums that were rounded would speak.
         self._gains[self._count <= 0] = 0.0
 
+    def _write_columns(self, rows: Array) -> None:
+        """Write what is summed: the columns of the gain and a count, of leaves that are left."""
+        blocks = [slice(start, start + _BLOCK) for start in range(0, self._n, _BLOCK)]
+        tasks = [partial(self._write_block, rows, block) for block in blocks]
+        run_all(tasks)
+
+    def _write_block(self, rows: Array, block: slice) -> None:
+        counted = self._is_left[block].astype(np.float64)
+        if self.weight is not None:
+            counted *= self.weight[block]
+        place = block if isinstance(self.active, slice) else self.active[block]
+        rows[2, place] = counted
+        for row, values in zip(rows, self.gain.columns(block), strict=False):
+            row[place] = np.multiply(values, counted, out=values)
+
+    def _price(self, cell: int) -> float:
+        """Return what naming a combination costs."""
+        attributes, _ = self.cuboids.locate(cell)
+        return float(self._prices[self._position[attributes]])
+
+    def _ranking(self) -> Ranking:
+        return Ranking(
+            self._gains, self._count, self.cuboids.offsets, self._prices, self.least_leaves
+        )
+
     def _best(self) -> int | None:
-        scores = self._scores()
-        best = scores.max()
+        ranking = self._ranking()
+        best = ranking.highest()
         if best == -np.inf:
             return None
-        tied = np.flatnonzero(scores >= best - _TIE * max(abs(best), 1.0))
-        return int(tied[0]) if len(tied) == 1 else min(tied.tolist(), key=self._tie_order)
-
-    def _scores(self) -> Array:
-        is_candidate = (self._count >= self.least_leaves) & (self._gains > 0)
-        return np.where(is_candidate, self._gains - self._price, -np.inf)
+        tied = ranking.at_least(best - _TIE * max(abs(best), 1.0)).tolist()
+        return int(tied[0]) if len(tied) == 1 else min(tied, key=self._tie_order)
 
     def _tie_order(self, cell: int) -> tuple[int, int, float, list[str]]:
         """Shallow first; then what does not depend on the order of attributes; then names."""
         attributes, _ = self.cuboids.locate(cell)
-        position = self.cuboids.attribute_sets.index(attributes)
+        position = self._position[attributes]
         start, stop = self.cuboids.offsets[position : position + 2]
         whole = float(f"{np.abs(self._gains[start:stop]).sum():.9g}")
-        names = sorted(self.names[a] for a in attributes)
-        return len(attributes), int(self._combinations[position]), -whole, names
+        return len(attributes), int(self._combinations[position]), -whole, self._names(position)
+
+    def _names(self, position: int) -> list[str]:
+        """Return the names of a cuboid's attributes, which decide between equals."""
+        if position not in self._names_of:
+            attributes = self.cuboids.attribute_sets[position]
+            self._names_of[position] = sorted(self.names[a] for a in attributes)
+        return self._names_of[position]
 
     def _siblings(self, winner: int) -> list[int]:
         """Return the best set of cells that differ from the best cell in one attribute."""
         attributes, place = self.cuboids.locate(winner)
         start = winner - place
-        stop = start + self.cuboids.n_cells(attributes)
-        scores, price = self._scores(), float(self._price[winner])
-        worthy = start + np.flatnonzero(scores[start:stop] > 0)
-        best, best_score = [winner], float(scores[winner])
+        cuboid = slice(start, start + self.cuboids.n_cells(attributes))
+        price = self._price(winner)
+        is_candidate = (self._count[cuboid] >= self.least_leaves) & (self._gains[cuboid] > 0)
+        scores = np.where(is_candidate, self._gains[cuboid] - price, -np.inf)
+        worthy = start + np.flatnonzero(scores > 0)
+        best, best_score = [winner], float(scores[place])
         if winner not in worthy:
             return best
         elements = [self.cuboids.elements_of_cell(attributes, c - start) for c in worthy.tolist()]
@@ -266,21 +301,20 @@ class Search:
             dict(zip(attributes, self.cuboids.elements_of_cell(attributes, place), strict=True))
             for _, place in places
         )
-        inside = np.concatenate(
-            [self._number[self.cuboids.leaves_of_cell(attributes, place)] for _, place in places]
+        inside = self._numbers_of(
+            np.concatenate([self.cuboids.leaves_of_cell(attributes, at) for _, at in places])
         )
-        inside = inside[inside >= 0]
         leaves = inside[self._is_left[inside]]
-        combinations = int(self._combinations[self.cuboids.attribute_sets.index(attributes)])
+        combinations = int(self._combinations[self._position[attributes]])
         self._is_left[leaves] = False
-        n_left = int(self._is_left.sum())
-        too_few = n_left < max(_FEWEST_LEFT, _LEAST_SHARE_LEFT * len(self.active))
+        n_left = int(np.count_nonzero(self._is_left))
+        too_few = n_left < max(_FEWEST_LEFT, _LEAST_SHARE_LEFT * self._n)
         if too_few:
             self._is_left[:] = False
         else:
             self._refit()
         counted = np.ones(len(leaves)) if self.weight is None else self.weight[leaves]
-        first, second = (column[leaves] * counted for column in self._columns)
+        first, second = (column * counted for column in self.gain.columns(leaves))
         precision = float(first.sum())
         gain = float(self.gain.signed_gains(first.sum(keepdims=True), second.sum(keepdims=True))[0])
         mean = float(self.gain.means(first.sum(keepdims=True), second.sum(keepdims=True))[0])
@@ -297,7 +331,7 @@ class Search:
                 gain / factor - len(others) * price,
                 combinations=combinations,
                 cuboids=len(self.cuboids),
-                leaves=len(self.active),
+                leaves=self._n,
             ),
             score=gain / factor - len(cells) * price,
             mean=mean,
@@ -306,12 +340,20 @@ class Search:
             others=tuple(others),
         )
 
+    def _numbers_of(self, leaves: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the numbers of the active ones among some leaves of the cube."""
+        if isinstance(self.active, slice):
+            return leaves
+        numbers = np.minimum(np.searchsorted(self.active, leaves), self._n - 1)
+        found: NDArray[np.intp] = numbers[self.active[numbers] == leaves]
+        return found
+
     def _inflation(self, precision: float) -> float:
+        counts = self._count > 1.5
         # Of single leaves, the widest cuboid holds each once; elsewhere they would be repeats.
-        widest = np.zeros(len(self._count), dtype=bool)
-        widest[self.cuboids.offsets[-2] :] = True
-        usable = (self._count > 1.5) | (widest & (self._count > 0))
-        return inflation(self._gains, np.where(usable, self._first, 0.0), precision)
+        widest = slice(self.cuboids.offsets[-2], None)
+        counts[widest] |= self._count[widest] > 0
+        return inflation(self._gains, self._first, counts, precision)
 
     def _purity(self, first: Array, second: Array, mean: float) -> float:
         agrees = self.gain.means(first, second) * np.sign(mean) >= 0.5 * abs(mean)
@@ -319,14 +361,12 @@ class Search:
 
     def _next_best(self, winner: int) -> tuple[Scored, ...]:
         """Return the runners-up, one for each set of leaves: those of one set have equal sums."""
-        scores = self._scores()
-        many = min(4 * self.next_best + 8, len(scores))
-        top = np.argpartition(-scores, many - 1)[:many]
         ranked = []
-        for cell in top[np.isfinite(scores[top])].tolist():
-            attributes, place = self.cuboids.locate(cell)
-            names = sorted(self.names[a] for a in attributes)
-            ranked.append((-float(f"{scores[cell]:.9g}"), len(attributes), names, cell))
+        for cell in self._ranking().top(4 * self.next_best + 8).tolist():
+            attributes, _ = self.cuboids.locate(cell)
+            position = self._position[attributes]
+            score = float(self._gains[cell] - self._prices[position])
+            ranked.append((-float(f"{score:.9g}"), len(attributes), self._names(position), cell))
         seen = {self._fingerprint(winner)}
         chosen: list[Scored] = []
         for minus_score, _, _, cell in sorted(ranked):

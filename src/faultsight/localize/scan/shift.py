@@ -62,7 +62,7 @@ def shift_near(
     The place where most leaves agree, each with its own noise (a redescending location), so that
     anomalous leaves have no say. The search for it starts at `near`, `last` and between.
     """
-    reach = within * math.sqrt(float(np.median(second_moment)))
+    reach = within * math.sqrt(_median(second_moment))
     starts = [0.0, last - near] if last != near else [0.0, -0.6 * reach, 0.6 * reach]
     return near + float(_location(deviation - near, second_moment, reach, np.array(starts)))
 
@@ -73,18 +73,22 @@ def _weighted_median(values: Array, weight: Array) -> float:
     return float(values[order[np.searchsorted(total, 0.5 * total[-1])]])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
+def _median(values: Array) -> float:
+    return float(np.median(values))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _location(deviation: Array, second_moment: Array, reach: float, starts: Array) -> float:
+    scale = -1 / (_WELSCH * second_moment)
+    weight = 1 / second_moment - 1
     best, best_at = -1.0, 0.0
     for start in starts:
         at = start
         for _ in range(_STEPS):
             total, moment = 1e-300, 0.0
             for i in range(len(deviation)):
-                off = deviation[i] - at
-                vote = math.exp(-off * off / (_WELSCH * second_moment[i])) * (
-                    1 / second_moment[i] - 1
-                )
+                vote = math.exp((deviation[i] - at) ** 2 * scale[i]) * weight[i]
                 total += vote
                 moment += vote * deviation[i]
             last, at = at, moment / total
@@ -93,10 +97,7 @@ def _location(deviation: Array, second_moment: Array, reach: float, starts: Arra
         if abs(at) <= reach:
             agreed = 0.0
             for i in range(len(deviation)):
-                off = deviation[i] - at
-                agreed += math.exp(-off * off / (_WELSCH * second_moment[i])) * math.sqrt(
-                    1 / second_moment[i] - 1
-                )
+                agreed += math.exp((deviation[i] - at) ** 2 * scale[i]) * math.sqrt(weight[i])
             if agreed > best * (1 + 1e-6):
                 best, best_at = agreed, at
     return best_at

@@ -11,11 +11,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["inflation", "p_value"]
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 # Quantiles of a chi-squared variable with one degree of freedom.
 _CHI2_90 = 2.7055
@@ -24,13 +26,17 @@ _LEAST_NEIGHBOURS = 20
 _ENOUGH_FOR_THE_TAIL = 500
 
 
-def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 200) -> float:
+def inflation(
+    gains: Array, precision: Array, counts: Mask, at: float, *, neighbours: int = 200
+) -> float:
     """Return by how much gains are inflated among the combinations of like precision.
 
     Parameters
     ----------
     gains, precision : ndarray
-        Of all combinations; those of precision 0 do not count.
+        Of all combinations.
+    counts : ndarray of bool
+        Which of them count; those of precision 0 do not, whatever it says.
     at : float
         The precision to compare at.
     neighbours : int
@@ -44,20 +50,20 @@ def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 20
     Examples
     --------
     >>> z = np.random.default_rng(0).standard_normal(10_000)
-    >>> inflation(z**2 / 2, np.ones(10_000), 1.0) < 1.1
+    >>> inflation(z**2 / 2, np.ones(10_000), np.ones(10_000, bool), 1.0) < 1.1
     True
-    >>> round(inflation(4 * z**2 / 2, np.ones(10_000), 1.0), 1)
+    >>> round(inflation(4 * z**2 / 2, np.ones(10_000), np.ones(10_000, bool), 1.0), 1)
     4.0
     """
-    n_counting = int(np.count_nonzero(precision))
+    n_counting = _count_within(precision, counts, 0.0, np.inf)
     if at <= 0 or n_counting < _LEAST_NEIGHBOURS:
         return 1.0
-    reach = 1.25
-    is_near = _is_within(precision, at, reach)
-    while np.count_nonzero(is_near) < min(neighbours, n_counting):
+    reach, n_near = 1.25, _count_within(precision, counts, at / 1.25, at * 1.25)
+    while n_near < min(neighbours, n_counting):
         reach **= 1.5
-        is_near = _is_within(precision, at, reach)
-    squares = 2 * np.abs(gains[is_near])
+        n_near = _count_within(precision, counts, at / reach, at * reach)
+    squares = np.empty(n_near)
+    _squares_within(gains, precision, counts, (at / reach, at * reach), squares)
     upper, uppermost = int(0.9 * len(squares)), int(0.99 * len(squares))
     squares.partition([upper, uppermost])
     worst = max(1.0, squares[upper] / _CHI2_90)
@@ -66,9 +72,24 @@ def inflation(gains: Array, precision: Array, at: float, *, neighbours: int = 20
     return float(worst)
 
 
-def _is_within(precision: Array, at: float, reach: float) -> NDArray[np.bool_]:
-    is_near: NDArray[np.bool_] = (precision >= at / reach) & (precision <= at * reach)
-    return is_near & (precision > 0)
+@njit(cache=True, nogil=True)
+def _count_within(precision: Array, counts: Mask, low: float, high: float) -> int:
+    n = 0
+    for i in range(len(precision)):
+        n += counts[i] & (precision[i] >= low) & (precision[i] <= high) & (precision[i] > 0)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _squares_within(
+    gains: Array, precision: Array, counts: Mask, within: tuple[float, float], squares: Array
+) -> None:
+    low, high = within
+    n = 0
+    for i in range(len(precision)):
+        if counts[i] and low <= precision[i] <= high and precision[i] > 0:
+            squares[n] = 2 * abs(gains[i])
+            n += 1
 
 
 def p_value(gain: float, *, combinations: int, cuboids: int, leaves: int) -> float:

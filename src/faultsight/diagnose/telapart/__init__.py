@@ -29,6 +29,7 @@ from faultsight.diagnose.contract import (
     map_nodes,
     windows_of,
 )
+from faultsight.diagnose.preprocessing.duplicates import is_told_again
 from faultsight.diagnose.telapart.config import FEATURES, TelApartConfig
 from faultsight.diagnose.telapart.deviation_evidence import SCORE_EDGES, DeviationEvidence
 from faultsight.diagnose.telapart.feature_window import FeatureWindow, NodeEvidence, per_device
@@ -257,9 +258,23 @@ class TelApart(Diagnoser):
             totals.add(dendrogram_of(feature, self.config.clustering), *told)
 
     def _diagnose(self, polls: NodePolls, windows: Sequence[TimeWindow]) -> list[NodeDiagnosis]:
-        node = self._prepared(polls)
+        again = np.flatnonzero(is_told_again(polls))
+        first_s, again_s = polls.time_s[again], polls.time_s[again + 1]
+        together, found = [], []
+        for window in windows:
+            # Two things would let later polls tell: a poll beyond the window that takes the place
+            # of one in it, and the rhythm of a fiber node that was not seen in training.
+            is_replaced = (first_s < window.end_s) & (again_s >= window.end_s)
+            if polls.fnode in self.rhythms and not is_replaced.any():
+                together.append(window)
+            else:
+                until = polls.take(polls.time_s < window.end_s)
+                found += self._judge(self._prepared(until), [window])
+        return found + (self._judge(self._prepared(polls), together) if together else [])
+
+    def _judge(self, node: PreparedNode, windows: Sequence[TimeWindow]) -> list[NodeDiagnosis]:
         quiet = [node.quiet_window(window) for window in windows]
-        sums = node.totals(quiet)
+        covered_s = node.covered_s(quiet)
         evidence = self._evidence(node, quiet)
         found = []
         for at, window in enumerate(quiet):
@@ -270,12 +285,12 @@ class TelApart(Diagnoser):
                 if feature.is_anomalous.any()
                 for group in groups_of(
                     feature, self.similarity[feature.feature].similarity, self.config,
-                    polls.channels,
+                    node.polls.channels,
                 )
             ]  # fmt: skip
             found.append(
                 verdicts_of(
-                    node, window, features, groups, covered_s=sums.covered_s[at],
+                    node, window, features, groups, covered_s=covered_s[at],
                     answered=evidence.answered(at, window), least_values=self.config.least_values,
                 )
             )  # fmt: skip

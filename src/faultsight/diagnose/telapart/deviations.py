@@ -107,20 +107,24 @@ def _deviations(
     for device in range(n_devices):
         low, high = device_start[device], device_start[device + 1]
         times = time_s[low:high]
-        past = np.empty(high - low)
-        for w in range(n_windows):
-            since = low + np.searchsorted(times, edges_s[w, 0] - history_s)
-            first = low + np.searchsorted(times, edges_s[w, 0])
-            last = low + np.searchsorted(times, edges_s[w, 1])
-            for c in range(n_channels):
-                n_past = 0
-                for at in range(since, first):
-                    if not np.isnan(values[at, c]):
-                        past[n_past] = sign * values[at, c]
-                        n_past += 1
+        past = np.empty(high - low, values.dtype)
+        for c in range(n_channels):
+            n_past, oldest, newest = 0, low, low
+            for w in range(n_windows):
+                since = low + np.searchsorted(times, edges_s[w, 0] - history_s)
+                first = low + np.searchsorted(times, edges_s[w, 0])
+                last = low + np.searchsorted(times, edges_s[w, 1])
+                # The sorted past slides along with the windows: few values leave, few come.
+                if since < oldest or first < newest:
+                    n_past, oldest, newest = 0, since, since
+                for at in range(oldest, min(since, newest)):
+                    n_past = _without(past, n_past, sign * values[at, c])
+                for at in range(max(newest, since), first):
+                    n_past = _with(past, n_past, sign * values[at, c])
+                oldest, newest = since, first
                 if n_past < least_history:
                     continue
-                level = np.sort(past[:n_past])[int(quantile * (n_past - 1) + 0.5)]
+                level = past[int(quantile * (n_past - 1) + 0.5)]
                 usual[w, device, c] = sign * level
                 n_values, squares = 0, 0.0
                 for at in range(first, last):
@@ -133,3 +137,28 @@ def _deviations(
                 if channels[w, device] < 0 or score > scores[w, device]:
                     scores[w, device], channels[w, device] = score, c
     return scores, channels, usual
+
+
+@njit(nogil=True, cache=True)
+def _with(ordered: NDArray[np.float32], n: int, value: float) -> int:  # pragma: no cover - compiled
+    """Put a value into the first n, which ascend; NaN is nothing."""
+    if np.isnan(value):
+        return n
+    at = n
+    while at > 0 and ordered[at - 1] > value:
+        ordered[at] = ordered[at - 1]
+        at -= 1
+    ordered[at] = value
+    return n + 1
+
+
+@njit(nogil=True, cache=True)
+def _without(
+    ordered: NDArray[np.float32], n: int, value: float
+) -> int:  # pragma: no cover - compiled
+    """Take a value out of the first n."""
+    if np.isnan(value):
+        return n
+    for at in range(np.searchsorted(ordered[:n], value), n - 1):
+        ordered[at] = ordered[at + 1]
+    return n - 1

@@ -47,7 +47,9 @@ class PaperEvidence:
         self.node = node
         self.config = config
         self.least_misses = least_misses
-        self.levels = [f for f in METRIC_OF if f in config.features]
+        self.levels = [
+            f for f in METRIC_OF if f in config.features and METRIC_OF[f] in node.polls.values
+        ]
         self.abnormal = {f: cablemon.abnormal(node.polls, METRIC_OF[f]) for f in self.levels}
 
     def answered(self, position: int, window: TimeWindow) -> NDArray[np.int64]:

@@ -109,9 +109,17 @@ class PreparedNode:
         if tickets is not None:
             poll, is_maintenance = poll_of_ticket(polls, tickets, longest_s)
             np.add.at(weights, (poll, np.where(is_maintenance, 1, 2)), 1.0)
-        edges = np.array([[w.start_s, w.end_s] for w in windows], np.float64).reshape(-1, 2)
-        sums = _sums(polls.device_start, polls.time_s, weights, edges)
+        sums = _sums(polls.device_start, polls.time_s, weights, _edges(windows))
         return WindowTotals(sums[0], sums[1], sums[2])
+
+    def covered_s(self, windows: Sequence[TimeWindow]) -> NDArray[np.float64]:
+        """Return how much of each window (as given) each modem's collection periods cover."""
+        periods = collection_periods_s(self.polls, self.rhythm.threshold_s)
+        return _covered(self.polls.device_start, self.polls.time_s, periods, _edges(windows))
+
+
+def _edges(windows: Sequence[TimeWindow]) -> NDArray[np.float64]:
+    return np.array([[w.start_s, w.end_s] for w in windows], np.float64).reshape(-1, 2)
 
 
 def rhythm_of(polls: NodePolls, interval_s: float | None = None) -> NodeRhythm:
@@ -164,4 +172,25 @@ def _sums(
             for at in range(first, last):
                 for k in range(weights.shape[1]):
                     out[k, w, device] += weights[at, k]
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _covered(
+    device_start: NDArray[np.int64],
+    time_s: NDArray[np.float64],
+    periods_s: NDArray[np.float64],
+    edges: NDArray[np.float64],
+) -> NDArray[np.float64]:  # pragma: no cover - compiled
+    n_devices, n_windows = len(device_start) - 1, len(edges)
+    out = np.zeros((n_windows, n_devices))
+    for device in range(n_devices):
+        low, high = device_start[device], device_start[device + 1]
+        for w in range(n_windows):
+            first = low + np.searchsorted(time_s[low:high], edges[w, 0])
+            last = low + np.searchsorted(time_s[low:high], edges[w, 1])
+            # The poll before the window may speak into it; what it says beyond is not the window's.
+            for at in range(max(first - 1, low), last):
+                end_s = min(time_s[at] + periods_s[at], edges[w, 1])
+                out[w, device] += max(end_s - max(time_s[at], edges[w, 0]), 0.0)
     return out

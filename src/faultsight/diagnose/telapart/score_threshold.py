@@ -92,7 +92,7 @@ class ScoreTotals:
     Examples
     --------
     >>> totals = ScoreTotals(np.array([1.0, 2.0, 3.0]))
-    >>> totals.add(np.array([0.5, 2.5, 2.5]), np.array([90.0, 5, 5]), np.array([1.0, 4, 4]))
+    >>> totals.add(np.array([0.5, 1.5, 2.5]), np.array([90.0, 9, 9]), np.array([4.0, 1, 40]))
     >>> totals.choose("likelihood", ScoreGuards(), default=9.0).value
     2.0
     """

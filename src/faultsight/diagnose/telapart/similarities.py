@@ -1,8 +1,9 @@
 """How alike two modems move: the similarity of every pair of modems of a node in one window.
 
 Two modems are aligned once (Algorithm 2), and the pairs of slots serve every feature and channel.
-Where rounds are so compact that the alignment must pair slot k with slot k (proved below), it is
-left out.
+Most modems answer in every round, each round close together: of two such modems the alignment
+pairs slot k with slot k (proved below), so it is left out, and sums over a modem's values are made
+once, not once a pair.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from faultsight.diagnose.preprocessing.alignment import align_into
 from faultsight.diagnose.preprocessing.missing_points import Slots
 
-__all__ = ["MovesLike", "Similarities", "is_one_grid", "similarities", "slot_values"]
+__all__ = ["MovesLike", "Similarities", "is_regular", "similarities", "slot_values"]
 
 _LEAST_PAIRS = 3
 _CONSTANT = 1e-7
@@ -79,19 +80,31 @@ def slot_values(
     return np.asarray(out - offset[device])
 
 
-def is_one_grid(slots: Slots) -> bool:
-    """Whether Algorithm 2 pairs slot k of any modem with slot k of any other.
+def is_regular(slots: Slots) -> NDArray[np.bool_]:
+    """Return which modems Algorithm 2 pairs slot by slot: slot k of one with slot k of the other.
 
-    So it is if all have as many slots, and the k-th slots of all modems lie closer together than
-    any of them lies to a k-1-th or k+1-th: then the nearest slot is always the k-th.
+    A modem is regular if it has as many slots as most, and each lies less than a quarter of the
+    shortest round from that round's median moment. Then the k-th slots of two regular modems lie
+    less than half a round apart, and any other two of their slots more: the nearest is the k-th.
 
     Examples
     --------
-    >>> slots = Slots(np.array([0, 2, 4]), np.array([0.0, 10.0, 1.0, 11.0]), np.arange(4))
-    >>> is_one_grid(slots)
-    True
+    >>> times = np.array([0.0, 10.0, 1.0, 11.0, 1.0, 7.0, 0.5])
+    >>> is_regular(Slots(np.array([0, 2, 4, 6, 7]), times, np.arange(7))).tolist()
+    [True, True, False, False]
     """
-    return bool(_is_one_grid(slots.device_start, slots.time_s))
+    counts = slots.n_slots
+    present = counts[counts > 0]
+    if not len(present):
+        return np.zeros(len(counts), np.bool_)
+    most = int(np.bincount(present).argmax())
+    found = counts == most
+    first = slots.device_start[:-1][found]
+    moments = slots.time_s[first[:, None] + np.arange(most)]
+    middle = np.median(moments, axis=0)
+    quarter = np.diff(middle).min() / 4 if most > 1 else np.inf
+    found[found] = (np.abs(moments - middle) < quarter).all(axis=1)
+    return np.asarray(found)
 
 
 def similarities(
@@ -119,7 +132,7 @@ def similarities(
         Similarities are multiplied by ``n / (n + shrunk_by)`` for n values in common, so that few
         of them prove little.
     always_align : bool
-        Do not use the short way of `is_one_grid`; the result is the same.
+        Do not use the short way for regular modems; the result is the same.
 
     Notes
     -----
@@ -133,113 +146,13 @@ def similarities(
     >>> float(similarities(slots, snr_db[None]).levels[0, 0, 1])
     1.0
     """
-    numbers = (int(moves_like), noise_db, shrunk_by)
-    if not always_align and is_one_grid(slots):
-        known = ~np.isnan(levels)
-        on_grid = _on_grid(slots.device_start, np.where(known, levels, 0.0))
-        found = _pairwise_on_grid(
-            on_grid, _on_grid(slots.device_start, known.astype(np.float64)),
-            _on_grid(slots.device_start, (slots.poll >= 0)[None, :, None].astype(np.float64))[0],
-            slots.n_slots > 0, *numbers,
-        )  # fmt: skip
-    else:
-        found = _pairwise(
-            slots.device_start, slots.time_s, slots.poll >= 0, np.ascontiguousarray(levels),
-            *numbers,
-        )  # fmt: skip
+    regular = np.zeros(len(slots.n_slots), np.bool_) if always_align else is_regular(slots)
+    known = ~np.isnan(levels)
+    found = _pairwise(
+        slots.device_start, slots.time_s, slots.poll >= 0, np.where(known, levels, 0.0), known,
+        regular, int(moves_like), noise_db, shrunk_by,
+    )  # fmt: skip
     return Similarities(*found)
-
-
-def _on_grid(start: NDArray[np.int64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return levels of shape (feature, channel x slot, device); a device without slots is 0."""
-    n_features, n_rows, n_channels = levels.shape
-    has_slots = np.diff(start) > 0
-    n_present = int(has_slots.sum())
-    n_slots = n_rows // max(n_present, 1)
-    out = np.zeros((n_features, n_channels * n_slots, len(has_slots)))
-    by_device = levels.reshape(n_features, n_present, n_slots, n_channels)
-    out[:, :, has_slots] = by_device.transpose(0, 3, 2, 1).reshape(
-        n_features, n_channels * n_slots, n_present
-    )
-    return out
-
-
-@njit(nogil=True, cache=True)
-def _is_one_grid(
-    start: NDArray[np.int64], time_s: NDArray[np.float64]
-) -> bool:  # pragma: no cover - compiled
-    n_slots = 0
-    for device in range(len(start) - 1):
-        count = start[device + 1] - start[device]
-        if count and n_slots and count != n_slots:
-            return False
-        n_slots = max(n_slots, count)
-    widest, narrowest, end_before = 0.0, np.inf, -np.inf
-    for k in range(n_slots):
-        first, last = np.inf, -np.inf
-        for device in range(len(start) - 1):
-            if start[device + 1] > start[device]:
-                first = min(first, time_s[start[device] + k])
-                last = max(last, time_s[start[device] + k])
-        widest = max(widest, last - first)
-        narrowest = min(narrowest, first - end_before)
-        end_before = last
-    return widest < narrowest
-
-
-@njit(nogil=True, cache=True)
-def _pairwise_on_grid(
-    levels: NDArray[np.float64],
-    known: NDArray[np.float64],
-    present: NDArray[np.float64],
-    is_polled: NDArray[np.bool_],
-    kind: int,
-    noise_db: float,
-    shrunk_by: float,
-) -> tuple[
-    NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]
-]:  # pragma: no cover - compiled
-    """Compare value k of each modem with value k of each other; unknown values are 0."""
-    n_features, n_values, n = levels.shape
-    n_slots = len(present)
-    alike = np.zeros((n_features, n, n))
-    counts = np.zeros((n_features, n, n), np.int32)
-    missing = np.zeros((n, n))
-    number, x1, y1, xx, yy, xy = np.empty((6, n))
-    for i in range(n):
-        number[i:] = 0.0
-        for k in range(n_slots):
-            for j in range(i, n):
-                number[j] += abs(present[k, i] - present[k, j])
-        for j in range(i, n):
-            if is_polled[i] and is_polled[j]:
-                missing[i, j] = 1.0 - number[j] / n_slots
-                missing[j, i] = missing[i, j]
-        missing[i, i] = 1.0
-        for f in range(n_features):
-            alike[f, i, i] = 1.0
-            number[i:], x1[i:], y1[i:], xx[i:], yy[i:], xy[i:] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for k in range(n_values):
-                if known[f, k, i] == 0.0:
-                    continue
-                x = levels[f, k, i]
-                # Elementwise over the other modems, which compilers turn into vector code.
-                for j in range(i, n):
-                    y, m = levels[f, k, j], known[f, k, j]
-                    number[j] += m
-                    x1[j] += x * m
-                    y1[j] += y
-                    xx[j] += x * x * m
-                    yy[j] += y * y
-                    xy[j] += x * y
-            for j in range(i + 1, n):
-                found = _alike(kind, number[j], x1[j], y1[j], xx[j], yy[j], xy[j], noise_db)
-                found *= number[j] / (number[j] + shrunk_by) if number[j] else 0.0
-                alike[f, i, j] = found
-                alike[f, j, i] = found
-                counts[f, i, j] = int(number[j])
-                counts[f, j, i] = int(number[j])
-    return alike, counts, missing
 
 
 @njit(nogil=True, cache=True)
@@ -248,79 +161,186 @@ def _pairwise(
     time_s: NDArray[np.float64],
     present: NDArray[np.bool_],
     levels: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    regular: NDArray[np.bool_],
     kind: int,
     noise_db: float,
     shrunk_by: float,
 ) -> tuple[
     NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]
 ]:  # pragma: no cover - compiled
-    n_features, _, n_channels = levels.shape
-    n = len(start) - 1
-    most = 0
-    for device in range(n):
-        most = max(most, start[device + 1] - start[device])
-    left, right = np.arange(most), np.arange(most)
+    n_features, n = len(levels), len(start) - 1
     alike = np.zeros((n_features, n, n))
     counts = np.zeros((n_features, n, n), np.int32)
     missing = np.zeros((n, n))
+    most = 1
+    for device in range(n):
+        most = max(most, start[device + 1] - start[device])
+    left, right = np.empty(most, np.int64), np.empty(most, np.int64)
+    totals, is_whole = _totals_of(start, levels, known)
     for i in range(n):
-        a, a_end = start[i], start[i + 1]
-        missing[i, i] = 1.0
-        for f in range(n_features):
-            alike[f, i, i] = 1.0
+        a = start[i]
         for j in range(i + 1, n):
-            b, b_end = start[j], start[j + 1]
-            n_pairs = align_into(time_s[a:a_end], time_s[b:b_end], left, right)
-            differ = 0
-            for p in range(n_pairs):
-                differ += present[a + left[p]] != present[b + right[p]]
-            if n_pairs:
-                missing[i, j] = 1.0 - differ / n_pairs
-                missing[j, i] = missing[i, j]
+            b = start[j]
+            n_pairs = start[i + 1] - a
+            is_slot_by_slot = regular[i] and regular[j]
+            if not is_slot_by_slot:
+                n_pairs = align_into(
+                    time_s[a : start[i + 1]], time_s[b : start[j + 1]], left, right
+                )
+                missing[i, j] = _hamming(present, a + left[:n_pairs], b + right[:n_pairs])
+            else:
+                missing[i, j] = _hamming_on(present, a, b, n_pairs)
             for f in range(n_features):
-                n_values = 0
-                x1 = y1 = xx = yy = xy = 0.0
-                for c in range(n_channels):
-                    for p in range(n_pairs):
-                        x = levels[f, a + left[p], c]
-                        y = levels[f, b + right[p], c]
-                        if not (np.isnan(x) or np.isnan(y)):
-                            n_values += 1
-                            x1 += x
-                            y1 += y
-                            xx += x * x
-                            yy += y * y
-                            xy += x * y
-                found = _alike(kind, n_values, x1, y1, xx, yy, xy, noise_db)
-                found *= n_values / (n_values + shrunk_by) if n_values else 0.0
-                alike[f, i, j] = found
-                alike[f, j, i] = found
-                counts[f, i, j] = n_values
-                counts[f, j, i] = n_values
+                if not is_slot_by_slot:
+                    sums = _aligned(levels, known, f, a, b, left, right, n_pairs)
+                else:
+                    of_both = totals[f, i, 0], totals[f, j, 0], totals[f, i, 1], totals[f, j, 1]
+                    if is_whole[f, i] and is_whole[f, j]:
+                        sums = _whole(levels, f, a, b, n_pairs, of_both)
+                    else:
+                        sums = _with_holes(levels, known, f, a, b, n_pairs, of_both)
+                counts[f, i, j] = int(sums[0])
+                alike[f, i, j] = _alike(kind, sums, noise_db, shrunk_by)
+    _mirror(alike, counts, missing)
     return alike, counts, missing
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _alike(
-    kind: int,
-    n: float,
-    x1: float,
-    y1: float,
-    xx: float,
-    yy: float,
-    xy: float,
-    noise_db: float,
+@njit(nogil=True, cache=True)
+def _mirror(
+    alike: NDArray[np.float64], counts: NDArray[np.int32], missing: NDArray[np.float64]
+) -> None:  # pragma: no cover - compiled
+    for i in range(len(missing)):
+        missing[i, i] = 1.0
+        for j in range(i):
+            missing[i, j] = missing[j, i]
+        for f in range(len(alike)):
+            alike[f, i, i] = 1.0
+            for j in range(i):
+                alike[f, i, j] = alike[f, j, i]
+                counts[f, i, j] = counts[f, j, i]
+
+
+@njit(nogil=True, cache=True)
+def _hamming(
+    present: NDArray[np.bool_], left: NDArray[np.int64], right: NDArray[np.int64]
 ) -> float:  # pragma: no cover - compiled
+    if len(left) == 0:
+        return 0.0
+    return 1.0 - float(np.sum(present[left] != present[right])) / len(left)
+
+
+@njit(nogil=True, cache=True)
+def _hamming_on(
+    present: NDArray[np.bool_], a: int, b: int, n_pairs: int
+) -> float:  # pragma: no cover - compiled
+    differ = 0
+    for p in range(n_pairs):
+        differ += present[a + p] != present[b + p]
+    return 1.0 - differ / n_pairs
+
+
+@njit(nogil=True, cache=True)
+def _totals_of(
+    start: NDArray[np.int64], levels: NDArray[np.float64], known: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:  # pragma: no cover - compiled
+    """Return sum and sum of squares of each modem's values, and whether it has them all."""
+    n_features, _, n_channels = levels.shape
+    totals = np.zeros((n_features, len(start) - 1, 2))
+    is_whole = np.ones((n_features, len(start) - 1), np.bool_)
+    for f in range(n_features):
+        for device in range(len(start) - 1):
+            for at in range(start[device], start[device + 1]):
+                for c in range(n_channels):
+                    totals[f, device, 0] += levels[f, at, c]
+                    totals[f, device, 1] += levels[f, at, c] ** 2
+                    is_whole[f, device] &= known[f, at, c]
+    return totals, is_whole
+
+
+_OfBoth = tuple[float, float, float, float]
+"""Sum of one modem's values and of the other's, sum of squares of one's and of the other's."""
+_Sums = tuple[float, float, float, float, float, float]
+"""Number of values in common, sums and sums of squares of both, sum of products."""
+
+
+@njit(nogil=True, cache=True)
+def _whole(
+    levels: NDArray[np.float64], f: int, a: int, b: int, n_slots: int, of_both: _OfBoth
+) -> _Sums:  # pragma: no cover - compiled
+    n_channels, xy = levels.shape[2], 0.0
+    for k in range(n_slots):
+        for c in range(n_channels):
+            xy += levels[f, a + k, c] * levels[f, b + k, c]
+    x1, y1, xx, yy = of_both
+    return float(n_slots * n_channels), x1, y1, xx, yy, xy
+
+
+@njit(nogil=True, cache=True)
+def _with_holes(
+    levels: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    f: int,
+    a: int,
+    b: int,
+    n_slots: int,
+    of_both: _OfBoth,
+) -> _Sums:  # pragma: no cover - compiled
+    """Start from the sums over all values of each; take off those that the other lacks."""
+    n, x1, y1, xx, yy, xy = _whole(levels, f, a, b, n_slots, of_both)
+    for k in range(n_slots):
+        for c in range(levels.shape[2]):
+            if not (known[f, a + k, c] and known[f, b + k, c]):
+                x, y = levels[f, a + k, c], levels[f, b + k, c]
+                n -= 1.0
+                x1 -= x
+                y1 -= y
+                xx -= x * x
+                yy -= y * y
+    return n, x1, y1, xx, yy, xy
+
+
+@njit(nogil=True, cache=True)
+def _aligned(
+    levels: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    f: int,
+    a: int,
+    b: int,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    n_pairs: int,
+) -> _Sums:  # pragma: no cover - compiled
+    n, x1, y1, xx, yy, xy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for p in range(n_pairs):
+        for c in range(levels.shape[2]):
+            if known[f, a + left[p], c] and known[f, b + right[p], c]:
+                x, y = levels[f, a + left[p], c], levels[f, b + right[p], c]
+                n += 1.0
+                x1 += x
+                y1 += y
+                xx += x * x
+                yy += y * y
+                xy += x * y
+    return n, x1, y1, xx, yy, xy
+
+
+@njit(nogil=True, cache=True)
+def _alike(
+    kind: int, sums: _Sums, noise_db: float, shrunk_by: float
+) -> float:  # pragma: no cover - compiled
+    n, x1, y1, xx, yy, xy = sums
     if n < _LEAST_PAIRS:
         return 0.0
+    shrunk = n / (n + shrunk_by)
     if kind == 1:
         floor = n * noise_db * noise_db
         length = np.sqrt((xx + floor) * (yy + floor))
-        return float(min(1.0, max(-1.0, xy / length))) if length > 0.0 else 0.0
+        return shrunk * min(1.0, max(-1.0, xy / length)) if length > 0.0 else 0.0
     x_moves, y_moves = xx - x1 * x1 / n, yy - y1 * y1 / n
     x_still, y_still = x_moves < _CONSTANT * n, y_moves < _CONSTANT * n
     if x_still and y_still:
-        return 1.0
+        return shrunk
     if x_still or y_still:
         return 0.0
-    return float(min(1.0, max(-1.0, (xy - x1 * y1 / n) / np.sqrt(x_moves * y_moves))))
+    return float(shrunk * min(1.0, max(-1.0, (xy - x1 * y1 / n) / np.sqrt(x_moves * y_moves))))

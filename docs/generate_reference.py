@@ -18,11 +18,13 @@ from benchmark_tables import results_page
 
 from faultsight.bench.engine import load_scenario, scenario_ids
 from faultsight.cli import EXIT_CODES, app
+from faultsight.collectors import COLLECTORS
 from faultsight.core.family import Family
 from faultsight.detect import DETECTORS, TuningConfig
 from faultsight.detect.anotuner.conditions import CONDITIONS
 from faultsight.detect.data import FLEET_DATASETS
 from faultsight.detect.thresholds import THRESHOLDS
+from faultsight.diagnose import DIAGNOSERS
 from faultsight.localize import LOCALIZERS
 from faultsight.localize.data import DATASETS
 
@@ -35,6 +37,7 @@ def write_all() -> None:
         "cli": _commands(),
         "detectors": _detectors(),
         "localizers": _localizers(),
+        "diagnosers": _diagnosers(),
         "datasets": _datasets(),
         "scenarios": _scenarios(),
         "results": results_page(),
@@ -104,6 +107,23 @@ def _localizers() -> list[str]:
         "",
         "Any of these names goes to `faultsight localize --method`; any setting to `--set`.",
         *_members(LOCALIZERS, first=("scan", "rapminer"), level=2),
+    ]
+
+
+def _diagnosers() -> list[str]:
+    return [
+        "# Diagnosers and their settings",
+        "",
+        "Any of these names goes to `faultsight diagnose --method`; any setting to `--set`.",
+        *_members(DIAGNOSERS, first=("telapart",), level=2),
+        "",
+        "## Collectors",
+        "",
+        "What stands behind `faultsight collect`.",
+        *(
+            f"\n### `{name}`\n\n" + "\n".join(_summary(COLLECTORS.load(name)))
+            for name in COLLECTORS.names()
+        ),
     ]
 
 

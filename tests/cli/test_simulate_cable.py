@@ -14,7 +14,7 @@ def test_a_cable_plant_is_written_and_the_next_command_told(run: Any, tmp_path: 
     assert outcome.code == 0
     last = outcome.out.strip().splitlines()[-1]
     assert last == (
-        f"next: faultsight diagnose fit {out / 'telemetry'} --tickets {out / 'tickets.csv'} "
+        f"next: faultsight diagnose {out / 'telemetry'} --tickets {out / 'tickets.csv'} "
         f"--topology {out / 'topology.csv'} --model MODEL"
     )
     document = json.loads(told.read_text())

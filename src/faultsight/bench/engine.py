@@ -46,7 +46,7 @@ Row = dict[str, str | int | float | bool | None]
 """One flat row of a result."""
 
 _PACKAGES = ("numpy", "scipy", "numba", "polars", "narwhals")
-_EXTRA_PACKAGES = ("torch", "statsmodels")
+_EXTRA_PACKAGES = ("torch", "statsmodels", "gufo-snmp", "scikit-learn", "pandas")
 
 
 # A table of more columns holds figures, and its names are short enough to stand unbroken.

@@ -16,9 +16,10 @@ from typer import Exit, Option, Typer
 from typer.core import TyperGroup
 
 from faultsight import __version__
-from faultsight.cli import bench, data, detect
+from faultsight.cli import bench, collect, data, detect
 from faultsight.cli._json_option import JsonCommand
 from faultsight.cli.demo import demo
+from faultsight.cli.diagnose import diagnose
 from faultsight.cli.doctor import doctor
 from faultsight.cli.localize import localize
 from faultsight.cli.simulate import simulate
@@ -98,7 +99,9 @@ def faultsight(
 app.command(cls=JsonCommand)(demo)
 app.add_typer(detect.app, name="detect")
 app.command(cls=JsonCommand)(localize)
+app.command(cls=JsonCommand)(diagnose)
 app.command(cls=JsonCommand)(simulate)
+app.add_typer(collect.app, name="collect")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 app.command(cls=JsonCommand)(doctor)

@@ -14,7 +14,11 @@ from faultsight.cli._json_option import STDOUT, JsonTarget, write_json
 __all__ = ["doctor"]
 
 _NEEDED = ("numpy", "scipy", "polars", "narwhals", "numba", "pyyaml", "rich", "typer")
-_EXTRAS = {"detect": ("torch", "safetensors"), "forecast": ("statsmodels",)}
+_EXTRAS = {
+    "detect": ("torch", "safetensors"),
+    "forecast": ("statsmodels",),
+    "snmp": ("gufo-snmp",),
+}
 
 
 def doctor(json_target: JsonTarget = None) -> None:

@@ -219,7 +219,7 @@ def _write_cable(
         f"{told['fnodes']} fiber nodes with {told['modems']:,} modems in {out}: {config.days} days "
         f"of telemetry ({told['polls']:,} polls), {told['tickets']} tickets, topology",
         f"{told['faults']} faults and benign changes in truth",
-        f"next: faultsight diagnose fit {out / 'telemetry'} --tickets {out / 'tickets.csv'} "
+        f"next: faultsight diagnose {out / 'telemetry'} --tickets {out / 'tickets.csv'} "
         f"--topology {out / 'topology.csv'} --model MODEL",
     ):
         console.print(line, markup=False, soft_wrap=True)

@@ -107,7 +107,12 @@ class Plant:
                 )  # fmt: skip
         plant = cls(places, parents)
         for fnode, amplifier in parents:
-            plant.upstream(fnode, amplifier)  # refuses circles
+            try:
+                plant.upstream(fnode, amplifier)
+            except InputError as error:
+                raise InputError(
+                    error.problem, source=source, column="amplifier_parent"
+                ) from None  # fmt: skip
         return plant
 
     def upstream(self, fnode: str, amplifier: str) -> list[str]:

@@ -162,12 +162,15 @@ class NodePolls:
         return self if inside.all() else self.take(inside)
 
     def to_table(self) -> pl.DataFrame:
-        """Return the polls as `node_polls` reads them: a row for each poll and channel."""
-        n_channels = len(self.channels)
+        """Return the polls as `node_polls` reads them: a row for each poll and channel.
+
+        Where no channel is known, a poll is one row without a channel.
+        """
+        n_channels = max(len(self.channels), 1)
         poll = np.repeat(np.arange(self.n_polls), n_channels)
         row_ms = np.rint(self.time_s[poll] * 1000).astype(np.int64)
         devices = pl.Series(self.device_ids, dtype=pl.String)
-        channels = pl.Series(self.channels, dtype=pl.String)
+        channels = pl.Series(self.channels or (None,), dtype=pl.String)
         columns: dict[str, pl.Series] = {
             "timestamp": pl.Series(row_ms).cast(pl.Datetime("ms", "UTC")),
             "device_id": devices.gather(self.device_of_poll[poll]),
@@ -175,16 +178,17 @@ class NodePolls:
             "channel": channels.gather(np.tile(np.arange(n_channels), self.n_polls)),
         }
         for metric, values in self.values.items():
-            columns[metric] = pl.Series(values.ravel()).fill_nan(None)
+            cells = values if self.channels else np.full((self.n_polls, 1), np.nan, np.float32)
+            columns[metric] = pl.Series(cells.ravel()).fill_nan(None)
         if self.round_id is not None:
             columns["round_id"] = pl.Series(self.round_id[poll])
         if self.answered is not None:
             columns["answered"] = pl.Series(self.answered[poll])
         if self.pre_equalization is not None:
             sent: list[bytes | None] = [None] * len(poll)
-            cells = self.pre_equalization.poll * n_channels + self.pre_equalization.channel
-            for cell, data in zip(cells.tolist(), self.pre_equalization.data, strict=True):
-                sent[cell] = data
+            rows = self.pre_equalization.poll * n_channels + self.pre_equalization.channel
+            for row, data in zip(rows.tolist(), self.pre_equalization.data, strict=True):
+                sent[row] = data
             columns["pre_equalization"] = pl.Series(sent, dtype=pl.Binary)
         return pl.DataFrame(columns)
 
@@ -294,6 +298,8 @@ def node_polls(table: pl.DataFrame) -> list[NodePolls]:
             raise MissingColumnError(column, table.columns)
     if not table.height:
         return []
+    # Names may be numbers; they are in order as texts, here and wherever they are looked up.
+    table = table.with_columns(pl.col("fnode", "device_id", "channel").cast(pl.String))
     return joined_polls([table.sort(*KEYS, maintain_order=True, nulls_last=True)])
 
 

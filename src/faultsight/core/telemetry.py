@@ -114,7 +114,7 @@ class TelemetryFolder:
         Raises
         ------
         InputError
-            If a column is missing or not known.
+            If a column is missing or not known, or a row lacks a fiber node, device or time.
         """
         for column in KEYS:
             if column not in table.columns:
@@ -122,6 +122,8 @@ class TelemetryFolder:
         unknown = [column for column in table.columns if column not in _SCHEMA]
         if unknown:
             raise InputError("telemetry has no such column", column=unknown[0])
+        for column in ("fnode", "device_id", "timestamp"):
+            _refuse_missing(table[column])
         if not isinstance(table.schema["timestamp"], pl.Datetime):
             milliseconds = (pl.col("timestamp").cast(pl.Float64) * 1000).round().cast(pl.Int64)
             table = table.with_columns(timestamp=pl.from_epoch(milliseconds, time_unit="ms"))
@@ -138,13 +140,14 @@ class TelemetryFolder:
         ).partition_by("_bucket", "_day", as_dict=True, include_key=False)
         for key, part in sorted(parts.items(), key=lambda item: (str(item[0][0]), str(item[0][1]))):
             self._write(int(str(key[0])), str(key[1]), part)
-        self.__dict__.pop("_index", None)
+        for known in ("_index", "fnodes"):
+            self.__dict__.pop(known, None)
         return len(parts)
 
     def _write(self, bucket: int, day: str, part: pl.DataFrame) -> None:
         folder = self.path / f"bucket={bucket:02d}"
         number = 1 + max(
-            (int(f.name.split(".")[1]) for f in folder.glob(f"{day}.*.parquet")), default=-1
+            (_day_and_number(f)[1] for f in folder.glob(f"{day}.*.parquet")), default=-1
         )
         buffer = BytesIO()
         part.write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=262_144)
@@ -157,7 +160,7 @@ class TelemetryFolder:
         for bucket in range(self.n_buckets):
             days: dict[date, list[Path]] = {}
             for file in sorted((self.path / f"bucket={bucket:02d}").glob("*.*.parquet")):
-                days.setdefault(date.fromisoformat(file.name.split(".")[0]), []).append(file)
+                days.setdefault(_day_and_number(file)[0], []).append(file)
             if days:
                 index[bucket] = days
         return index
@@ -229,11 +232,31 @@ class TelemetryFolder:
         for file in files:
             try:
                 present = pl.read_parquet_schema(file)
+                for column in columns:
+                    if column in KEYS and column not in present:
+                        raise MissingColumnError(column, present, source=str(file))
                 parts.append(pl.read_parquet(file, columns=[c for c in columns if c in present]))
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
                 reason = str(error).strip().partition("\n")[0]
                 raise InputError(f"cannot be read: {reason}", source=str(file)) from error
         return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+
+
+def _refuse_missing(column: pl.Series) -> None:
+    is_missing = column.is_null()
+    if column.dtype.is_float():
+        is_missing |= ~column.is_finite()
+    if is_missing.any():
+        row = int(is_missing.arg_true()[0]) + 1
+        raise InputError("the value is missing", column=column.name, row=row)
+
+
+def _day_and_number(file: Path) -> tuple[date, int]:
+    day, number, _ = file.name.split(".", 2)
+    try:
+        return date.fromisoformat(day), int(number)
+    except ValueError as error:
+        raise InputError("not a file of telemetry", source=str(file)) from error
 
 
 def _moment(seconds: int) -> datetime:

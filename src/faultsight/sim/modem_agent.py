@@ -7,7 +7,7 @@ GETBULK; nothing can be set.
 
 Run it as a process of its own, and collect from it::
 
-    python -m faultsight.sim.modem_agent --modems 1000 --port 16161
+    python -m faultsight.sim.modem_agent --n-modems 1000 --port 16161
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import sys
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from threading import Event, Thread
@@ -64,7 +64,7 @@ _MOST_REPETITIONS = 1000
 _MOST_PLANS = 1000
 _ROUND_S = 14_400
 _LISTENING = "listening on UDP port "
-_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)  # named by Python 3.13 only on some systems
+_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)  # Python 3.11 has no name for it
 _RECEIVE_BYTES = 4 << 20
 
 Oid = tuple[int, ...]
@@ -148,6 +148,11 @@ class ModemAgent:
     config : AgentConfig, optional
         What it plays.
 
+    Raises
+    ------
+    FaultSightError
+        On another system than Linux.
+
     Attributes
     ----------
     port : int
@@ -172,6 +177,8 @@ class ModemAgent:
     """
 
     def __init__(self, config: AgentConfig | None = None) -> None:
+        if sys.platform != "linux":
+            raise FaultSightError("only on Linux is every address 127.x.y.z this machine")
         self.config = config or AgentConfig()
         self.round = 0
         self.silent: set[str] = set()
@@ -190,9 +197,13 @@ class ModemAgent:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
         self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        # All of 127.x.y.z can only be had by listening everywhere; so it is tied to loopback, and
+        # where an old kernel does not let it be, it answers this machine alone (see `serve`).
+        with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
         self._socket.setblocking(False)
         try:
-            self._socket.bind(("0.0.0.0", self.config.port))  # noqa: S104 - all of 127.x.y.z
+            self._socket.bind(("0.0.0.0", self.config.port))  # noqa: S104
         except OSError:
             self._socket.close()
             raise
@@ -227,7 +238,7 @@ class ModemAgent:
                 continue
             address = _sent_to(ancillary)
             if address is None or not sender[0].startswith("127."):
-                continue  # it listens on every address, and answers this machine alone
+                continue
             reply = self.answer(datagram, address)
             if reply is None:
                 continue

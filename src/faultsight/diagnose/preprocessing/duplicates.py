@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faultsight.core.polls import NodePolls
 
-__all__ = ["DUPLICATE_GAP_S", "without_duplicates"]
+__all__ = ["DUPLICATE_GAP_S", "is_told_again", "without_duplicates"]
 
 DUPLICATE_GAP_S = 600.0
 """Far less than a poll interval minus a collection round, so no two rounds are ever joined."""
@@ -25,13 +26,16 @@ def without_duplicates(polls: NodePolls, gap_s: float = DUPLICATE_GAP_S) -> Node
     >>> without_duplicates(polls).time_s.tolist()
     [0.0, 14460.0]
     """
-    device = polls.device_of_poll
-    is_same = device[1:] == device[:-1]
-    if polls.round_id is None:
-        is_told_again = is_same & (np.diff(polls.time_s) < gap_s)
-    else:
-        known = polls.round_id[1:] >= 0
-        is_told_again = is_same & known & (polls.round_id[1:] == polls.round_id[:-1])
-    keep = np.ones(polls.n_polls, np.bool_)
-    keep[:-1] = ~is_told_again
+    keep = ~is_told_again(polls, gap_s)
     return polls if keep.all() else polls.take(keep)
+
+
+def is_told_again(polls: NodePolls, gap_s: float = DUPLICATE_GAP_S) -> NDArray[np.bool_]:
+    """Return which polls the modem's next one takes the place of."""
+    again = np.zeros(polls.n_polls, np.bool_)
+    again[:-1] = np.diff(polls.device_of_poll) == 0
+    if polls.round_id is None:
+        again[:-1] &= np.diff(polls.time_s) < gap_s
+    else:
+        again[:-1] &= (polls.round_id[1:] >= 0) & (np.diff(polls.round_id) == 0)
+    return again

@@ -85,7 +85,8 @@ def infer_missing(
     Notes
     -----
     Where the poller tells rounds, they say how many points are missing between two polls, and the
-    threshold is used at the right edge only. O(K) for a modem of K polls.
+    threshold is used at the right edge only; numbers that go back, or ahead by more rounds than the
+    time between holds, are not believed. O(K) for a modem of K polls.
 
     Examples
     --------
@@ -123,7 +124,8 @@ def _slots(
     room = 0
     for device in range(n_devices):
         first = np.searchsorted(time_s[device_start[device] : device_start[device + 1]], start_s)
-        room += device_start[device + 1] - device_start[device] - first + most
+        # A gap may hold one missing point more than intervals.
+        room += 2 * (device_start[device + 1] - device_start[device] - first) + most
     out_start = np.zeros(n_devices + 1, np.int64)
     out_time, out_poll = np.empty(room), np.empty(room, np.int64)
     n = 0
@@ -138,7 +140,10 @@ def _slots(
                     gap = time_s[at] - before
                     n_missing = missing_count(gap, threshold_s, interval_s)
                     if len(rounds) and rounds[at] >= 0 and rounds[at - 1] >= 0:
-                        n_missing = max(rounds[at] - rounds[at - 1] - 1, 0)
+                        n_between = rounds[at] - rounds[at - 1] - 1
+                        # A poller that counts anew tells numbers that the time cannot hold.
+                        if 0 <= n_between <= gap / interval_s + 1.0:
+                            n_missing = n_between
                     for k in range(1, n_missing + 1):
                         moment = before + gap * k / (n_missing + 1)
                         if moment >= start_s:

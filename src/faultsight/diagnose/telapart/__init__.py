@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faultsight.core.errors import InputError
+from faultsight.core.errors import FaultSightError, InputError
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.polls import NodePolls, Telemetry
@@ -41,11 +41,13 @@ from faultsight.diagnose.telapart.prepared_node import (
     prepare,
 )
 from faultsight.diagnose.telapart.score_threshold import ScoreGuards, ScoreThreshold, ScoreTotals
-from faultsight.diagnose.telapart.ticket_guided import (
-    GuidedThreshold,
-    ThresholdGuards,
-    TicketTotals,
+from faultsight.diagnose.telapart.stored_model import (
+    stored_config,
+    stored_rhythms,
+    stored_scores,
+    stored_similarity,
 )
+from faultsight.diagnose.telapart.ticket_guided import GuidedThreshold, TicketTotals
 from faultsight.diagnose.telapart.verdicts import cluster, dendrogram_of, groups_of, verdicts_of
 
 __all__ = ["FEATURES", "TelApart", "TelApartConfig"]
@@ -220,6 +222,18 @@ class TelApart(Diagnoser):
         thresholds = {f: threshold.value for f, threshold in self.scores.items()}
         return DeviationEvidence(node, self.config, quiet, thresholds)
 
+    def feature_windows(self, polls: NodePolls, window: TimeWindow) -> list[FeatureWindow]:
+        """Return what each feature says of a node in a window, before anything is clustered.
+
+        Parameters
+        ----------
+        polls : NodePolls
+            Of one fiber node, from `history_s` before the window on.
+        window : TimeWindow
+            As `NodeDiagnosis.window` tells it: already moved to the silence.
+        """
+        return self._evidence(self._prepared(polls), [window]).features(0, window)
+
     def _prepared(self, polls: NodePolls) -> PreparedNode:
         return prepare(
             polls, interval_s=self.config.interval_s, rhythm=self.rhythms.get(polls.fnode)
@@ -328,30 +342,22 @@ class TelApart(Diagnoser):
         """
         try:
             told = json.loads(Path(path).read_text(encoding="utf-8"))
-            if told["format"] != _FORMAT:
-                raise InputError(f"its format is not {_FORMAT!r}", source=str(path))
-            return cls._from_dict(told)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError("cannot be read as a model", source=str(path)) from error
+            if told["format"] == _FORMAT:
+                return cls._from_dict(told)
+        except (
+            FaultSightError, OSError, ValueError, KeyError, TypeError, AttributeError,
+            RecursionError, OverflowError,
+        ) as error:  # fmt: skip
+            raise InputError(f"cannot be read as a model: {error}", source=str(path)) from error
+        raise InputError(f"its format is not {_FORMAT!r}", source=str(path))
 
     @classmethod
     def _from_dict(cls, told: Mapping[str, Any]) -> TelApart:
-        settings = dict(told["config"])
-        settings["features"] = tuple(settings["features"])
-        settings["guards"] = ThresholdGuards(**settings["guards"])
-        settings["score_guards"] = ScoreGuards(**settings["score_guards"])
-        cablemon: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in settings["cablemon"].items()
-        }
-        settings["cablemon"] = CableMonConfig(**cablemon)
-        model = cls(TelApartConfig(**settings))
-        model.scores = {f: ScoreThreshold.from_dict(t) for f, t in told["scores"].items()}
-        model.similarity = {f: GuidedThreshold.from_dict(t) for f, t in told["similarity"].items()}
+        model = cls(stored_config(told["config"]))
+        model.scores = stored_scores(told["scores"], model.config)
+        model.similarity = stored_similarity(told["similarity"], model.config)
         if told["cablemon"] is not None:
             model.cablemon = CableMonThresholds.from_dict(told["cablemon"])
-        model.rhythms = {
-            fnode: NodeRhythm(*(float("nan") if v is None else float(v) for v in rhythm))
-            for fnode, rhythm in told["rhythms"].items()
-        }
+        model.rhythms = stored_rhythms(told["rhythms"])
         model.is_fitted = True
         return model

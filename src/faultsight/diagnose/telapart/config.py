@@ -115,6 +115,16 @@ class TelApartConfig:
             raise SettingError(f"quorum lies in [0, 1], not {self.quorum}")
         if self.cluster_size < 1 or self.look_back_s < 1:
             raise SettingError("cluster_size and look_back_s must be positive")
+        if self.interval_s is not None and not self.interval_s >= 1:
+            raise SettingError(f"interval_s is at least a second, not {self.interval_s}")
+        if not 0.0 <= self.usual_quantile <= 1.0:
+            raise SettingError(f"usual_quantile lies in [0, 1], not {self.usual_quantile}")
+        for name in ("least_history", "history_s", "gone_after_s", "similarity_look_back_s"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("candidate_share", "noise_db", "shrunk_by", "least_values"):
+            if not getattr(self, name) >= 0:
+                raise SettingError(f"{name} must be at least 0, not {getattr(self, name)}")
 
     @classmethod
     def paper(cls, **changes: Any) -> TelApartConfig:

@@ -132,7 +132,8 @@ class DeviationEvidence:
         return self._slots[1]
 
     def _long(self, window: TimeWindow) -> TimeWindow:
-        return TimeWindow(window.end_s - self.config.similarity_look_back_s, window.end_s)
+        start_s = window.end_s - self.config.similarity_look_back_s
+        return TimeWindow(min(start_s, window.start_s), window.end_s)
 
     def _misses(
         self, position: int, window: TimeWindow

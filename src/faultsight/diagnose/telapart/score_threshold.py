@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.errors import SettingError
+
 __all__ = ["ScoreGuards", "ScoreThreshold", "ScoreTotals"]
 
 
@@ -18,7 +20,7 @@ class ScoreGuards:
     Parameters
     ----------
     smoothing : float
-        Added to the numbers of tickets of both sides.
+        Added to the numbers of tickets of both sides; positive, so that every rate is.
     least_time_share : float
         Of all time, what must be above the threshold.
     least_ticket_share : float
@@ -31,6 +33,10 @@ class ScoreGuards:
     least_time_share: float = 0.0005
     least_ticket_share: float = 0.02
     reluctance: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not self.smoothing > 0:
+            raise SettingError(f"smoothing must be positive, not {self.smoothing}")
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,8 @@ class ScoreTotals:
             strictness = self.edges / self.edges[0] - 1.0
             weights = np.exp(values - values[best] - guards.reluctance * strictness)
             mean = float(weights @ self.edges / weights.sum())
-            best = int(np.argmin(np.abs(self.edges - mean)))
+            # Of those that may be, the nearest.
+            best = int(np.argmin(np.where(is_allowed, np.abs(self.edges - mean), np.inf)))
         return ScoreThreshold(
             float(self.edges[best]), criterion, float(trr[best]),
             float(above[best, 0] / total[0]), float(above[best, 1] / total[1]),

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from faultsight.core.errors import SettingError
 from faultsight.diagnose.clustering.linkage import Dendrogram
 
 __all__ = ["CRITERIA", "GuidedThreshold", "ThresholdGuards", "TicketTotals", "height_of"]
@@ -44,7 +45,7 @@ class ThresholdGuards:
     Parameters
     ----------
     smoothing : float
-        Added to the numbers of tickets of both classes.
+        Added to the numbers of tickets of both classes; positive, so that every rate is.
     least_days : float
         Modem days that each class must hold.
     least_service_share : float
@@ -55,6 +56,10 @@ class ThresholdGuards:
     smoothing: float = 0.5
     least_days: float = 2.0
     least_service_share: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not self.smoothing > 0:
+            raise SettingError(f"smoothing must be positive, not {self.smoothing}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +210,8 @@ class TicketTotals:
         is_allowed = (seconds >= guards.least_days * 86_400).all(axis=1) & (
             seconds[:, 1] >= guards.least_service_share * seconds[0, 1]
         )
-        is_allowed &= tickets.sum(axis=(1, 2)) > 0
+        # Without time of a class, its rate is not defined.
+        is_allowed &= (seconds > 0).all(axis=1) & (tickets.sum(axis=(1, 2)) > 0)
         values[~is_allowed] = np.nan
         if not is_allowed.any():
             return GuidedThreshold(default, "default", self.thresholds, values, float("nan"))
@@ -215,7 +221,8 @@ class TicketTotals:
             # say little, the largest value alone would jump with each of them.
             weights = np.where(is_allowed, np.exp(values - values[best]), 0.0)
             mean = float(weights @ self.thresholds / weights.sum())
-            best = int(np.argmin(np.abs(self.thresholds - mean)))
+            # Of those that may be, the nearest.
+            best = int(np.argmin(np.where(is_allowed, np.abs(self.thresholds - mean), np.inf)))
         return GuidedThreshold(
             float(self.thresholds[best]), criterion, self.thresholds, values, float(trr[best])
         )

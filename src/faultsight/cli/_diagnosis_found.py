@@ -1,0 +1,109 @@
+"""What one run of ``faultsight diagnose`` read, learned and found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faultsight.core.kpi_frame import TimeWindow
+    from faultsight.core.plant import Plant
+    from faultsight.core.polls import NodePolls, Telemetry
+    from faultsight.core.tickets import Tickets
+    from faultsight.diagnose.contract import Diagnoser, Diagnosis
+    from faultsight.diagnose.faults import Dispatch, Fault
+    from faultsight.diagnose.reading import QuarantinedPolls
+
+__all__ = ["Found", "WatchedTelemetry"]
+
+
+@dataclass
+class WatchedTelemetry:
+    """Telemetry that notes what is read of it, so that nothing is read only to be counted.
+
+    Attributes
+    ----------
+    telemetry : Telemetry
+        Where polls come from.
+    modems : dict of str to set of str
+        Seen so far, by fiber node.
+    channels, metrics : set of str
+        Seen so far.
+    n_polls : int
+        Polls seen so far; one that is read again is not counted again.
+    """
+
+    telemetry: Telemetry
+    modems: dict[str, set[str]] = field(default_factory=dict)
+    channels: set[str] = field(default_factory=set)
+    metrics: set[str] = field(default_factory=set)
+    n_polls: int = 0
+    _newest_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def fnodes(self) -> Sequence[str]:
+        """The fiber nodes, sorted."""
+        return self.telemetry.fnodes
+
+    @property
+    def window(self) -> TimeWindow:
+        """From the first poll to the second after the last."""
+        return self.telemetry.window
+
+    def nodes(self, window: TimeWindow | None = None, **how: Any) -> Iterator[NodePolls]:
+        """Yield the polls of each fiber node; see `faultsight.core.polls.Telemetry.nodes`."""
+        for polls in self.telemetry.nodes(window, **how):
+            newest_s = self._newest_s.get(polls.fnode, float("-inf"))
+            self.n_polls += int((polls.time_s > newest_s).sum())
+            self._newest_s[polls.fnode] = max(newest_s, float(polls.time_s.max()))
+            self.modems.setdefault(polls.fnode, set()).update(polls.device_ids)
+            self.channels.update(polls.channels)
+            self.metrics.update(polls.values)
+            yield polls
+
+    @property
+    def n_modems(self) -> int:
+        """How many modems were seen; one that moved counts once."""
+        return len(set().union(*self.modems.values()))
+
+    def unknown_tickets(self, tickets: Tickets) -> int:
+        """Return how many tickets are of modems of which no poll was seen."""
+        known = set().union(*self.modems.values())
+        return sum(device not in known for device in tickets.device_id.tolist())
+
+
+@dataclass
+class Found:
+    """Everything that one run read, learned and found; what is printed and written.
+
+    Attributes
+    ----------
+    telemetry : WatchedTelemetry
+        The polls, and what was seen of them.
+    quarantined : list of QuarantinedPolls
+        What reading set aside.
+    span : TimeWindow
+        What was diagnosed.
+    tuned_on : TimeWindow, optional
+        What was learned from; None if the model was read.
+    model : Diagnoser
+        What diagnosed.
+    diagnosis : Diagnosis
+        What it said.
+    faults, dispatch
+        What follows from it.
+    tickets, plant
+        As given.
+    """
+
+    telemetry: WatchedTelemetry
+    quarantined: list[QuarantinedPolls]
+    span: TimeWindow
+    tuned_on: TimeWindow | None
+    model: Diagnoser
+    diagnosis: Diagnosis
+    faults: list[Fault]
+    dispatch: list[Dispatch]
+    tickets: Tickets | None = None
+    plant: Plant | None = None

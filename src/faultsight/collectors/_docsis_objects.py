@@ -1,0 +1,247 @@
+"""The DOCSIS objects that are read over SNMP: where each is, its unit, and what means "unknown".
+
+Taken from DOCS-IF-MIB (RFC 4546), DOCS-IF3-MIB and DOCS-IF31-MIB. Two tables look right and are
+not: docsIf3SignalQualityExtRxMER and, at a CMTS, docsIfSigQSignalNoise are averages over all modems
+of a channel; they say nothing of one modem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "CHANNEL_KINDS",
+    "IS_ONLINE",
+    "OFDMA",
+    "SC_QAM",
+    "ChannelKind",
+    "SnmpObject",
+    "legacy",
+    "readable_pre_equalization",
+]
+
+_SYSTEM = "1.3.6.1.2.1.1"
+_IF = "1.3.6.1.2.1.10.127.1"
+_IF3 = "1.3.6.1.4.1.4491.2.1.20.1"
+_IF31 = "1.3.6.1.4.1.4491.2.1.28.1"
+
+
+@dataclass(frozen=True)
+class SnmpObject:
+    """One column of a MIB table, or a scalar.
+
+    Attributes
+    ----------
+    name : str
+        As in the MIB.
+    oid : str
+        Without the instance.
+    unit : str
+        Of what `levels` returns.
+    steps : int
+        How many of the agent's steps are one unit: 10 for TenthdB, 100 for HundredthdB, 4 for
+        quarter dB.
+    bits : int
+        Of a counter: 32 or 64; 0 for what is no counter.
+    unknown : int, optional
+        The value by which an agent says that it does not know.
+    page : int
+        Most rows of a walk in one answer, so that it stays below 4 KB.
+
+    Examples
+    --------
+    >>> snr = SnmpObject("docsIf3CmtsCmUsStatusSignalNoise", "1.3", "dB", steps=10)
+    >>> values, is_wrong = snr.levels([365, None, "36.5"])
+    >>> values.tolist(), is_wrong.tolist()
+    ([36.5, nan, nan], [False, False, True])
+    """
+
+    name: str
+    oid: str
+    unit: str = ""
+    steps: int = 1
+    bits: int = 0
+    unknown: int | None = None
+    page: int = 60
+
+    def at(self, index: int | str) -> str:
+        """Return the object id of an instance."""
+        return f"{self.oid}.{index}"
+
+    def levels(self, told: Sequence[object]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return values in `unit`, NaN where none was told, and where one was of a wrong type."""
+        numbers, is_wrong = _numbers(told)
+        if self.unknown is not None:
+            numbers[numbers == self.unknown] = np.nan
+        return numbers / self.steps, is_wrong
+
+    def totals(self, told: Sequence[object]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return a counter's totals, NaN where none was told, and where it was no counter's."""
+        numbers, is_wrong = _numbers(told)
+        is_wrong |= (numbers < 0) | (numbers >= 2.0**self.bits)
+        numbers[is_wrong] = np.nan
+        return numbers, is_wrong
+
+
+@dataclass(frozen=True)
+class ChannelKind:
+    """The objects of one kind of upstream channel.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in messages.
+    cmts_channel_id, modem_channel_id : SnmpObject
+        By ifIndex, the channel id that both sides know the channel by. A modem and its CMTS number
+        their interfaces independently, so only this id joins them.
+    snr, rx_power : SnmpObject
+        At the CMTS, by modem and channel.
+    codewords : mapping of str to SnmpObject
+        At the CMTS, by modem and channel; by the column of telemetry.
+    tx_power : SnmpObject
+        At the modem, by channel.
+    timeouts : mapping of str to SnmpObject
+        At the modem, by channel; by the column of telemetry.
+    pre_equalization : SnmpObject, optional
+        At the modem, by channel.
+    pre_equalization_enabled : SnmpObject, optional
+        At the CMTS, by channel: whether the coefficients mean anything.
+    """
+
+    name: str
+    cmts_channel_id: SnmpObject
+    modem_channel_id: SnmpObject
+    snr: SnmpObject
+    rx_power: SnmpObject
+    codewords: dict[str, SnmpObject]
+    tx_power: SnmpObject
+    timeouts: dict[str, SnmpObject]
+    pre_equalization: SnmpObject | None = None
+    pre_equalization_enabled: SnmpObject | None = None
+
+
+def _counter(name: str, oid: str, bits: int = 32) -> SnmpObject:
+    return SnmpObject(name, oid, "", bits=bits)
+
+
+SYS_UP_TIME = SnmpObject("sysUpTime", f"{_SYSTEM}.3", "s", steps=100)
+
+# The registry of a CMTS; the instance is the modem's number there, which SHOULD stay.
+REG_MAC = SnmpObject("docsIf3CmtsCmRegStatusMacAddr", f"{_IF3}.3.1.2")
+REG_IPV6 = SnmpObject("docsIf3CmtsCmRegStatusIPv6Addr", f"{_IF3}.3.1.3")
+REG_IPV4 = SnmpObject("docsIf3CmtsCmRegStatusIPv4Addr", f"{_IF3}.3.1.5")
+REG_STATE = SnmpObject("docsIf3CmtsCmRegStatusValue", f"{_IF3}.3.1.6")
+REG_MAC_DOMAIN = SnmpObject("docsIf3CmtsCmRegStatusMdIfIndex", f"{_IF3}.3.1.7", unknown=0)
+REG_SERVICE_GROUP = SnmpObject("docsIf3CmtsCmRegStatusMdCmSgId", f"{_IF3}.3.1.8", unknown=0)
+
+# Which fiber nodes a service group reaches; names stand in the instance:
+# ifIndex of the MAC domain, length of the name, its bytes, id of the service group.
+NODE_GROUP = SnmpObject("docsIf3MdNodeStatusMdUsSgId", f"{_IF3}.12.1.4", page=20)
+
+IS_ONLINE = {6: "registrationComplete", 8: "operational", 9: "bpiInit", 17: "forwardingDisabled"}
+"""States of `REG_STATE` in which a modem is registered, so that it can be asked."""
+
+SC_QAM = ChannelKind(
+    name="SC-QAM",
+    cmts_channel_id=SnmpObject("docsIfUpChannelId", f"{_IF}.1.2.1.1", unknown=0),
+    modem_channel_id=SnmpObject("docsIfUpChannelId", f"{_IF}.1.2.1.1", unknown=0),
+    snr=SnmpObject("docsIf3CmtsCmUsStatusSignalNoise", f"{_IF3}.4.1.4", "dB", steps=10),
+    rx_power=SnmpObject("docsIf3CmtsCmUsStatusRxPower", f"{_IF3}.4.1.3", "dBmV", steps=10),
+    codewords={
+        "codewords_unerrored": _counter("docsIf3CmtsCmUsStatusUnerroreds", f"{_IF3}.4.1.7"),
+        "codewords_corrected": _counter("docsIf3CmtsCmUsStatusCorrecteds", f"{_IF3}.4.1.8"),
+        "codewords_uncorrectable": _counter("docsIf3CmtsCmUsStatusUncorrectables", f"{_IF3}.4.1.9"),
+    },
+    tx_power=SnmpObject("docsIf3CmStatusUsTxPower", f"{_IF3}.2.1.1", "dBmV", steps=10),
+    timeouts={
+        "t3_timeouts": _counter("docsIf3CmStatusUsT3Timeouts", f"{_IF3}.2.1.2"),
+        "t4_timeouts": _counter("docsIf3CmStatusUsT4Timeouts", f"{_IF3}.2.1.3"),
+    },
+    pre_equalization=SnmpObject("docsIf3CmStatusUsEqData", f"{_IF3}.2.1.6"),
+    pre_equalization_enabled=SnmpObject("docsIfUpChannelPreEqEnable", f"{_IF}.1.2.1.19"),
+)
+
+# Power is that in 1.6 MHz (P1.6), SNR the mean of the subcarriers' RxMER. Pre-equalization is a
+# file that a modem uploads, not a value that SNMP could read.
+OFDMA = ChannelKind(
+    name="OFDMA",
+    cmts_channel_id=SnmpObject("docsIf31CmtsUsOfdmaChanId", f"{_IF31}.23.1.23", unknown=0),
+    modem_channel_id=SnmpObject("docsIf31CmUsOfdmaChanChannelId", f"{_IF31}.13.1.12", unknown=0),
+    snr=SnmpObject("docsIf31CmtsCmUsOfdmaChannelMeanRxMer", f"{_IF31}.4.1.2", "dB", steps=100),
+    rx_power=SnmpObject("docsIf31CmtsCmUsOfdmaChannelRxPower", f"{_IF31}.4.1.1", "dBmV", steps=10),
+    codewords={},
+    tx_power=SnmpObject("docsIf31CmUsOfdmaChanTxPower", f"{_IF31}.13.1.10", "dBmV", steps=4),
+    timeouts={},
+)
+
+CHANNEL_KINDS = (SC_QAM, OFDMA)
+
+
+@lru_cache(maxsize=1)
+def legacy() -> dict[str, SnmpObject]:
+    """Return the objects of one upstream channel for each modem (DOCSIS 1.x and 2.0), by column.
+
+    Their 0 means "unknown": an Rx power of exactly 0 dBmV, which is what a CMTS aims at, cannot be
+    told from it.
+
+    Examples
+    --------
+    >>> legacy()["rx_power_dbmv"].levels([0, -12])[0].tolist()
+    [nan, -1.2]
+    """
+    status = f"{_IF}.3.3.1"
+    return {
+        "tx_power_dbmv": SnmpObject("docsIfCmStatusTxPower", f"{_IF}.2.2.1.3", "dBmV", steps=10),
+        "pre_equalization": SnmpObject("docsIfCmStatusEqualizationData", f"{_IF}.2.2.1.17"),
+        "rx_power_dbmv": SnmpObject(
+            "docsIfCmtsCmStatusRxPower", f"{status}.6", "dBmV", steps=10, unknown=0
+        ),
+        "snr_db": SnmpObject(
+            "docsIfCmtsCmStatusSignalNoise", f"{status}.13", "dB", steps=10, unknown=0
+        ),
+        "codewords_unerrored": _counter("docsIfCmtsCmStatusExtUnerroreds", f"{status}.15", 64),
+        "codewords_corrected": _counter("docsIfCmtsCmStatusExtCorrecteds", f"{status}.16", 64),
+        "codewords_uncorrectable": _counter(
+            "docsIfCmtsCmStatusExtUncorrectables", f"{status}.17", 64
+        ),
+    }
+
+
+def readable_pre_equalization(told: Sequence[object]) -> tuple[list[bytes | None], list[bool]]:
+    """Return coefficients as DocsEqualizerData (RFC 4546), and where something else was told.
+
+    Four bytes (main tap, taps a symbol, forward taps, reverse taps), then four bytes a tap. An
+    empty answer means that the modem has none.
+
+    Examples
+    --------
+    >>> readable_pre_equalization([bytes([8, 1, 8, 0]) + bytes(32), b"", b"noise"])[1]
+    [False, False, True]
+    """
+    data = [value if isinstance(value, bytes) and _is_taps(value) else None for value in told]
+    is_wrong = [
+        value is not None and value != b"" and kept is None
+        for value, kept in zip(told, data, strict=True)
+    ]
+    return data, is_wrong
+
+
+def _is_taps(value: bytes) -> bool:
+    # Some firmware pads the answer, none may cut it.
+    return 36 <= len(value) <= 260 and len(value) >= 4 + 4 * (value[2] + value[3])
+
+
+def _numbers(told: Sequence[object]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    kinds = set(map(type, told))
+    if kinds <= {int, type(None)}:
+        numbers = np.array(told, dtype=np.float64)
+        return numbers, np.zeros(len(numbers), np.bool_)
+    # A float or a text of digits is of a wrong type, too: who knows in which unit.
+    kept = [value if type(value) is int else None for value in told]
+    is_wrong = np.array([v is not None and type(v) is not int for v in told], dtype=np.bool_)
+    return np.array(kept, dtype=np.float64), is_wrong

@@ -1,0 +1,387 @@
+"""faultsight diagnose: from raw polls and tickets to a list of whom to send where."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from faultsight.cli import app
+from faultsight.core.telemetry import TelemetryFolder
+from faultsight.diagnose.faults import faults_from_json
+from faultsight.diagnose.telapart import TelApart
+from faultsight.sim.cable_plant import CablePlantConfig, write_plant
+
+NAMES = {"timestamp": "polled", "device_id": "mac", "fnode": "node", "channel": "us",
+         "snr_db": "SNR", "tx_power_dbmv": "Tx"}  # fmt: skip
+MAPS = [word for ours, theirs in NAMES.items() for word in ("--map", f"{ours}={theirs}")]
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two small fiber nodes in which much goes wrong for two weeks."""
+    folder = tmp_path_factory.mktemp("plant")
+    config = CablePlantConfig(
+        n_fnodes=2, days=14, modems=(40, 50), fault_modems=(8, 20), maintenance_rate=4.0,
+        service_call_share=0.9, maintenance_call_share=0.5,
+    )  # fmt: skip
+    write_plant(config, folder, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(plant: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Path]:
+    """The first run of a newcomer: what it printed, its JSON, and its folder."""
+    out = tmp_path_factory.mktemp("out")
+    outcome = diagnose(
+        plant / "telemetry", "--tickets", plant / "tickets.csv", "--topology",
+        plant / "topology.csv", "--model", out / "model.json", "--json", out / "first.json",
+        "--report", out / "report.html",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.output
+    return outcome, json.loads((out / "first.json").read_text()), out
+
+
+def diagnose(*words: object, columns: int = 80) -> Any:
+    result = CliRunner().invoke(
+        app, ["diagnose", *map(str, words)], env={"COLUMNS": str(columns), "TERM": "dumb"}
+    )
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def verdicts(document: Any) -> dict[tuple[str, str], str]:
+    return {(row["device_id"], row["end"]): row["verdict"] for row in document["verdicts"]}
+
+
+def export(plant: Path, *, factor: float = 10.0) -> pl.DataFrame:
+    """Return the plant's polls as a management system would export them."""
+    table = pl.concat(n.to_table() for n in TelemetryFolder(plant / "telemetry").nodes())
+    return table.select(
+        pl.col("timestamp").dt.strftime("%Y-%m-%d %H:%M:%S").alias("polled"),
+        pl.col("device_id").alias("mac"), pl.col("fnode").alias("node"),
+        pl.col("channel").alias("us"), (pl.col("snr_db") * factor).round(1).alias("SNR"),
+        pl.col("tx_power_dbmv").alias("Tx"),
+    )  # fmt: skip
+
+
+def test_the_first_run_says_what_was_used_learned_and_found(first_run: Any, plant: Path) -> None:
+    outcome, document, out = first_run
+    text = outcome.stdout
+    read = document["read"]
+    assert f"read      2 fiber nodes, {read['modems']} modems, 3 channels" in text
+    tickets = pl.read_csv(plant / "tickets.csv")
+    assert document["tickets"]["read"] == tickets.height
+    assert document["tickets"]["open"] == tickets["closed"].null_count()
+    assert re.search(rf"tickets +{tickets.height}: \d+ maintenance, \d+ service", text)
+    for feature in ("snr", "tx power", "missing"):
+        (line,) = re.findall(rf"^    {feature} .*", text, re.M)
+        assert re.search(r"similarity \d\.\d\d", line)
+    for name, count in document["counts"].items():
+        assert re.search(rf"^    {name} +{count:,} +\d", text, re.M)
+    assert "whom to send where: " in text
+    assert f"model: {out / 'model.json'}" in text.replace("\n", "")
+    assert outcome.stderr.count("diagnosed FN00") == 2
+    assert "diagnosed" not in text
+
+
+def test_every_verdict_names_its_evidence(first_run: Any) -> None:
+    _, document, _ = first_run
+    rows, groups = document["verdicts"], document["groups"]
+    faults = {fault["fault_id"]: fault for fault in document["faults"]["faults"]}
+    assert len(document["windows"]) == 7
+    counted = dict.fromkeys(document["counts"], 0)
+    for row in rows:
+        counted[row["verdict"]] += 1
+        assert ("groups" in row) == (row["verdict"] in ("maintenance", "service"))
+        for place in row.get("groups", ()):
+            group = groups[place]
+            assert row["device_id"] in group["members"]
+            assert (group["fnode"], group["end"]) == (row["fnode"], row["end"])
+            assert len(group["anomalous"]) == group["n_anomalous"]
+        if "groups" in row:
+            assert row["verdict"] in {groups[place]["verdict"] for place in row["groups"]}
+            fault = faults[row["fault_id"]]
+            assert row["device_id"] in {member[0] for member in fault["members"]}
+            assert row["first_seen"] <= row["end"]
+            mine = {t["ticket_id"] for t in fault["tickets"] if t["device_id"] == row["device_id"]}
+            assert set(row["tickets"]) == mine
+    assert counted == document["counts"]
+    assert counted["maintenance"] > 0
+    assert counted["service"] > 0
+    assert any(fault["tickets"] for fault in faults.values())
+    ranked = [line["fault_id"] for line in document["dispatch"]]
+    assert sorted(ranked) == sorted(faults)
+    assert document["versions"]["faultsight"]
+    assert document["thresholds"]["snr"]["anomalous_from"]["value"] > 0
+
+
+def test_the_list_and_the_faults_bear_the_ids_of_the_json(first_run: Any) -> None:
+    outcome, document, _ = first_run
+    lines = outcome.stdout.splitlines()
+    ranked = [line["fault_id"] for line in document["dispatch"] if line["advice"] != "ended"]
+    told = [m[0] for line in lines if (m := re.search(r"F[0-9a-f]{11}(?= \|)", line))]
+    assert told == ranked[:10]
+    table = [line.split()[0] for line in lines if re.match(r"F[0-9a-f]{11} ", line)]
+    assert table == [line["fault_id"] for line in document["dispatch"]][:20]
+
+
+def test_from_the_second_run_on_the_model_is_enough(first_run: Any, plant: Path) -> None:
+    _, document, out = first_run
+    words = ("--model", out / "model.json", "--topology", plant / "topology.csv")
+    outcome = diagnose(plant / "telemetry", *words, "--json")
+    again = json.loads(outcome.stdout)
+    assert verdicts(again) == verdicts(document)
+    assert again["tuned_on"] is None
+    assert again["thresholds"] == document["thresholds"]
+    assert "learned in an earlier run" in diagnose(plant / "telemetry", *words).stdout
+
+
+def test_nothing_of_what_is_diagnosed_is_learned_from(plant: Path, tmp_path: Path) -> None:
+    tickets = pl.read_csv(plant / "tickets.csv")
+    until = "2026-01-15T00:00"
+    early = tickets.filter(pl.col("opened") < "2026-01-12T00:00:00Z")
+    assert 0 < early.height < tickets.height
+    early.write_csv(tmp_path / "early.csv")
+    models = []
+    for name, table in (("all", plant / "tickets.csv"), ("early", tmp_path / "early.csv")):
+        model = tmp_path / f"{name}.json"
+        outcome = diagnose(plant / "telemetry", "--tickets", table, "--model", model,
+                           "--days", 3, "--until", until)  # fmt: skip
+        assert outcome.exit_code == 0
+        models.append(model.read_bytes())
+    assert models[0] == models[1]
+
+
+def test_faults_go_on_under_their_ids(plant: Path, first_run: Any, tmp_path: Path) -> None:
+    _, _, out = first_run
+    words = (plant / "telemetry", "--model", out / "model.json", "--json")
+    known = tmp_path / "known.json"
+    assert diagnose(*words, known, "--until", "2026-01-17T00:00").exit_code == 0
+    later = tmp_path / "later.json"
+    assert diagnose(*words, later, "--days", 3, "--faults", known).exit_code == 0
+    before, after = (json.loads(path.read_text()) for path in (known, later))
+    ongoing = {f["fault_id"] for f in before["faults"]["faults"] if f["is_ongoing"]}
+    told = {f["fault_id"] for f in after["faults"]["faults"]}
+    assert ongoing
+    assert ongoing <= told
+    grown = [f for f in after["faults"]["faults"] if f["fault_id"] in ongoing and f["is_ongoing"]]
+    assert grown
+    # A file of faults alone is read as well.
+    alone = tmp_path / "faults.json"
+    alone.write_text(json.dumps(before["faults"]))
+    assert len(faults_from_json(alone.read_text())) == len(before["faults"]["faults"])
+    again = diagnose(*words[:-1], "--days", 3, "--faults", alone, "--json")
+    assert json.loads(again.stdout)["faults"] == after["faults"]
+
+
+def test_an_export_with_other_names_and_units_gets_the_same_verdicts(
+    first_run: Any, plant: Path, tmp_path: Path
+) -> None:
+    _, document, out = first_run
+    path = tmp_path / "export.csv"
+    table = export(plant)
+    broken = table[:2].with_columns(mac=pl.lit(""))
+    pl.concat([table, broken]).write_csv(path)
+    words = [path, "--model", out / "model.json"]
+    refused = diagnose(*words)
+    assert refused.exit_code == 3
+    assert "--map device_id=mac --map fnode=node --map channel=us" in refused.stderr
+    refused = diagnose(*words, *MAPS)
+    assert refused.exit_code == 3
+    assert "looks like tenth dB; state its unit: snr_db='tenth dB'" in refused.stderr
+    outcome = diagnose(*words, *MAPS, "--units", "snr_db=tenth dB", "--json", tmp_path / "x.json")
+    assert outcome.exit_code == 0
+    again = json.loads((tmp_path / "x.json").read_text())
+    assert verdicts(again) == verdicts(document)
+    assert "device_id: no modem: row set aside (2 rows, first" in outcome.stdout
+    assert [(q["column"], q["rows"]) for q in again["quarantined"]] == [("device_id", 2)]
+    assert "--units 'snr_db=tenth dB'" in outcome.stdout
+
+
+def test_of_a_folder_the_good_files_are_answered_and_the_code_tells(
+    first_run: Any, plant: Path, tmp_path: Path
+) -> None:
+    _, _, out = first_run
+    export(plant, factor=1.0).write_parquet(tmp_path / "good.parquet")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 nonsense")
+    outcome = diagnose(tmp_path, "--model", out / "model.json", *MAPS)
+    assert outcome.exit_code == 3
+    assert "file set aside" in outcome.stdout
+    assert "bad.parquet" in outcome.stdout.replace("\n", "").replace(" ", "")
+    assert "whom to send where" in outcome.stdout
+
+
+def test_json_to_standard_output_is_alone_there(first_run: Any, plant: Path) -> None:
+    _, _, out = first_run
+    outcome = diagnose(plant / "telemetry", "--model", out / "model.json", "--days", 1, "--json")
+    document = json.loads(outcome.stdout)
+    assert document["format"] == "faultsight diagnosis 1"
+    assert len(document["windows"]) == 1
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_it_fits_the_terminal(first_run: Any, plant: Path, columns: int) -> None:
+    _, _, out = first_run
+    outcome = diagnose(
+        plant / "telemetry", "--model", out / "model.json", "--topology", plant / "topology.csv",
+        columns=columns,
+    )  # fmt: skip
+    paths = ("model: ", "report: ", "next: ")
+    for line in outcome.stdout.splitlines():
+        assert line.startswith(paths) or len(line) <= columns, line
+    table = [line for line in outcome.stdout.splitlines() if re.match(r"F[0-9a-f]{11} ", line)]
+    assert table
+    # A row that went on in a second line would not end with its number of tickets.
+    assert all(re.search(r" [hd]\+? +\d+$", line) for line in table)
+
+
+def test_hostile_names_neither_steer_the_terminal_nor_crash(
+    first_run: Any, plant: Path, tmp_path: Path
+) -> None:
+    _, _, out = first_run
+    path = tmp_path / "export.parquet"
+    name = "[red]\x1b[31mF1[/nonsense]"
+    table = export(plant, factor=1.0).with_columns(node=pl.lit(name))
+    table = table.with_columns(mac=pl.lit("[b]\x1b]0;x\x07") + pl.col("mac"))
+    table.write_parquet(path)
+    outcome = diagnose(path, "--model", out / "model.json", *MAPS)
+    assert outcome.exit_code == 0
+    assert "\x1b" not in outcome.stdout
+    assert "[red]\\x1b[31mF1" in outcome.stdout.replace("\n    ", "")
+
+
+def test_tickets_of_modems_that_are_not_polled_are_counted(plant: Path, tmp_path: Path) -> None:
+    tickets = pl.read_csv(plant / "tickets.csv")
+    strange = tickets.with_columns(
+        pl.col("ticket_id") + "x", device_id=pl.col("device_id").str.to_uppercase() + "-"
+    )
+    pl.concat([tickets[:5], strange]).write_csv(tmp_path / "tickets.csv")
+    outcome = diagnose(plant / "telemetry", "--tickets", tmp_path / "tickets.csv", "--fnodes",
+                       "FN001", "--days", 1, "--json", tmp_path / "x.json")  # fmt: skip
+    assert outcome.exit_code == 0
+    text = " ".join(outcome.stdout.split())
+    assert f"{tickets.height} passed over: their modems were not polled" in text
+    assert "are modems named alike?" in text
+    document = json.loads((tmp_path / "x.json").read_text())
+    assert document["tickets"]["of_unknown_modems"] == tickets.height
+    assert {row["fnode"] for row in document["verdicts"]} == {"FN001"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--mode", "paper"), "CableMon: "),
+        (("--method", "majority"), "majority has no threshold to show"),
+        (("--method", "random_verdict", "--set", "seed=7"), "service share 0."),
+        (("--set", "quorum=0.25", "--set", "features=snr,missing"), "snr "),
+    ],
+)
+def test_the_papers_mode_peers_and_settings(
+    plant: Path, words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "x.json"
+    outcome = diagnose(plant / "telemetry", "--tickets", plant / "tickets.csv", "--days", 2,
+                       "--json", target, *words)  # fmt: skip
+    assert outcome.exit_code == 0
+    assert told in outcome.stdout
+    document = json.loads(target.read_text())
+    if words[0] == "--method":
+        assert document["method"] == words[1]
+        assert "--model" not in outcome.stdout
+    if "--set" in words and words[0] == "--set":
+        assert document["settings"]["quorum"] == 0.25
+        assert "tx power" not in outcome.stdout.split("verdicts by")[0]
+    if words[0] == "--mode":
+        assert document["settings"]["evidence"] == "paper"
+
+
+def test_windows_are_cut_as_asked(first_run: Any, plant: Path) -> None:
+    _, _, out = first_run
+    words = (plant / "telemetry", "--model", out / "model.json", "--json")
+    spans = {}
+    for name, more in {
+        "since": ("--since", "2026-01-14", "--until", "2026-01-16T12:00+02:00", "--step", 12),
+        "days": ("--days", 2, "--until", "2026-01-16T10:00"),
+    }.items():
+        document = json.loads(diagnose(*words, *more).stdout)
+        spans[name] = [(w["start"], w["end"]) for w in document["windows"]]
+    day = "2026-01-{}:00:00+00:00".format
+    starts = (("14T10", "15T10"), ("14T22", "15T22"), ("15T10", "16T10"))
+    assert spans["since"] == [(day(start), day(end)) for start, end in starts]
+    assert spans["days"] == [(day("14T10"), day("15T10")), (day("15T10"), day("16T10"))]
+
+
+def test_a_model_is_never_written_over_something_else(plant: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "tickets.csv"
+    copy.write_bytes((plant / "tickets.csv").read_bytes())
+    outcome = diagnose(plant / "telemetry", "--tickets", copy, "--model", copy)
+    assert outcome.exit_code == 2
+    assert "is there and is no model" in outcome.stderr
+    assert copy.read_bytes() == (plant / "tickets.csv").read_bytes()
+
+
+def test_the_model_of_a_run_is_one_that_python_reads(first_run: Any) -> None:
+    _, document, out = first_run
+    model = TelApart.load(out / "model.json")
+    assert model.scores["snr"].value == document["thresholds"]["snr"]["anomalous_from"]["value"]
+    assert set(model.rhythms) == {"FN000", "FN001"}
+
+
+def test_the_report_is_written(first_run: Any) -> None:
+    _, document, out = first_run
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert document["dispatch"][0]["fault_id"] in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ("PNM", 2, "give --tickets to learn from them, or --model"),
+        ("", 2, "Missing argument"),
+        ("PNM --tickets TICKETS --method skan", 2, "no diagnoser is called 'skan'"),
+        ("PNM --tickets TICKETS --set nonsense=1", 2, "no setting 'nonsense'"),
+        ("PNM --tickets TICKETS --set clustering=ward", 2, "clustering is one of"),
+        ("PNM --tickets TICKETS --mode wild", 2, "Invalid value"),
+        ("PNM --tickets TICKETS --method majority --mode paper", 2, "has one mode"),
+        ("PNM --tickets TICKETS --method majority --model M", 2, "only telapart"),
+        ("PNM --tickets TICKETS --days 2 --since 2026-01-10", 2, "either --since or"),
+        ("PNM --tickets TICKETS --since yesterday", 2, "neither an ISO time"),
+        ("PNM --tickets TICKETS --map snr", 2, "not of the form NAME=VALUE"),
+        ("PNM --tickets TICKETS --units snr_db=dB", 2, "columns and units are known"),
+        ("PNM --tickets TICKETS --fnodes FN01", 2, "no fiber node 'FN01'"),
+        ("PNM --model MODEL --set quorum=1", 2, "the settings are the model's"),
+        ("PNM --model nowhere.json", 3, "no such file; the first time"),
+        ("PNM --model TICKETS", 3, "cannot be read as a model"),
+        ("PNM --model MODEL --faults MODEL", 3, "its format is not"),
+        ("PNM --model MODEL --faults TICKETS", 3, "cannot be read as JSON"),
+        ("PNM --model MODEL --since 2031-01-01", 3, "no poll between"),
+        ("PNM --model MODEL --since 2026-01-18T20:00", 3, "looks at 24 hours"),
+        ("PNM --tickets TICKETS --days 99", 3, "to learn from"),
+        ("PNM --tickets TOPOLOGY", 3, "no such column"),
+        ("PNM --model MODEL --topology TICKETS", 3, "column 'fnode'"),
+        ("FOLDER --model MODEL", 3, "the polls are in its folder"),
+        ("/no/such --model MODEL", 3, "no such file or folder"),
+        ("PNM --model MODEL --days 1 --report TICKETS/x.html", 5, "tickets.csv"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(
+    plant: Path, first_run: Any, words: str, code: int, told: str
+) -> None:
+    made = {"PNM": plant / "telemetry", "TICKETS": plant / "tickets.csv", "FOLDER": plant,
+            "TOPOLOGY": plant / "topology.csv", "MODEL": first_run[2] / "model.json"}  # fmt: skip
+    filled = []
+    for word in words.split():
+        head, slash, tail = word.partition("/")
+        filled.append(f"{made[head]}{slash}{tail}" if head in made else word)
+    outcome = diagnose(*filled, columns=200)
+    assert outcome.exit_code == code, outcome.output
+    assert told in outcome.stderr
+    assert "Traceback" not in outcome.stderr

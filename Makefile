@@ -37,6 +37,7 @@ docs: .venv/.dev
 BENCH := $(BIN)/faultsight bench run
 SIMULATED := sim_rapmd,sim_riskloc_L,sim_riskloc_S,sim_squeeze_B0,sim_squeeze_B0_noise06,sim_squeeze_B0_noise12
 
+DIAGNOSE := table1 table2 theorem2 lookback features missing cablemon verdict rates faults speed snmp
 TUNED := anotuner,pca,ridge_var,input_norm,random_score
 
 benchmarks: .venv/.dev
@@ -54,6 +55,9 @@ benchmarks: .venv/.dev
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,sim_stations --methods anotuner-paper --cases 1 \
 		--json benchmarks/reports/detect-feedback-paper.json
 	$(BENCH) detect/speed --json benchmarks/reports/detect-speed.json
+	for name in $(DIAGNOSE); do \
+		$(BENCH) diagnose/$$name --json benchmarks/reports/diagnose-$$name.json || exit 1; \
+	done
 
 .venv/.pip:
 	$(PY) -c 'import sys; sys.exit("FaultSight needs Python 3.11 or newer; set PY=...") if sys.version_info < (3, 11) else None'

@@ -149,10 +149,13 @@ def _broken(
     *,
     snr_db: float,
     tx_power_db: float,
+    acts_h: int = 8,
 ) -> NodePolls:
-    """Return polls in which SNR falls and power rises, eight of twelve hours, on some modems."""
+    """Return polls in which SNR falls and power rises, so many of twelve hours, on some modems."""
     since_s = polls.time_s - span.start_s
-    acts = (since_s >= 0) & (polls.time_s < span.end_s) & (since_s % (12 * _HOUR_S) < 8 * _HOUR_S)
+    acts = (
+        (since_s >= 0) & (polls.time_s < span.end_s) & (since_s % (12 * _HOUR_S) < acts_h * _HOUR_S)
+    )
     acts &= np.isin(polls.device_of_poll, list(members))
     values = {metric: column.copy() for metric, column in polls.values.items()}
     values["snr_db"][acts] -= np.float32(snr_db)
@@ -315,23 +318,21 @@ def _renamed(table: pl.DataFrame, name_of: Mapping[str, str]) -> pl.DataFrame:
 
 
 def check_later_polls_change_nothing(make: MakeDiagnoser) -> None:
-    """What is said of a window is the same whether or not later polls are there, and whatever."""
+    """What is said of a window is the same whether or not later polls are there, and whatever.
+
+    The windows are those of the plant's faults. After them come seven days of nothing, of gross
+    faults, or of silence.
+    """
     plant = small_plant()
     diagnoser = _fitted(make, plant)
-    early, late = plant.days(8, 10), plant.days(8, 12)
+    early, late = plant.days(3, 5), plant.days(3, 12)
     expected = _verdicts(_said(diagnoser, _until(plant.nodes, early.end_s), early))
     assert expected
-    grossly = [
-        _broken(
-            node, range(_N_MODEMS), plant.days(10, 12), snr_db=25.0, tx_power_db=9.0
-        )
-        for node in plant.nodes
-    ]  # fmt: skip
     silent = [
         _without(node, device, since_s=early.end_s, until_s=np.inf)
         for node, device in zip(plant.nodes, (3, 4), strict=True)
     ]
-    for nodes in (plant.nodes, grossly, silent):
+    for nodes in (plant.nodes, _grossly(plant, plant.nodes), silent):
         said = _verdicts(_said(diagnoser, nodes, late))
         assert {k: v for k, v in said.items() if k[1] <= early.end_s} == expected
 
@@ -340,20 +341,26 @@ def check_later_polls_of_strangers_change_nothing(make: MakeDiagnoser) -> None:
     """So it is with a fiber node that was not seen in training, and with polls told twice."""
     plant = small_plant()
     diagnoser = make().fit(PollTable(plant.nodes[:1]), plant.tickets, workers=1)
-    early, late = plant.days(8, 10), plant.days(8, 12)
-    nodes = [_told_again(node, early.end_s) for node in plant.nodes]
-    expected = _verdicts(_said(diagnoser, _until(nodes, early.end_s), early))
-    said = _verdicts(_said(diagnoser, nodes, late))
-    assert {k: v for k, v in said.items() if k[1] <= early.end_s} == expected
+    early, late = plant.days(3, 5), plant.days(3, 12)
+    twice = [_told_again(node, early.end_s) for node in plant.nodes]
     # The poller asks at other times from then on.
     moved = []
-    for node in plant.nodes:
+    for node in _grossly(plant, plant.nodes):
         is_late = node.time_s >= early.end_s + _POLL_INTERVAL_S
         time_s = node.time_s + np.where(is_late, 2.5 * _HOUR_S, 0.0)
         moved.append(replace(node, time_s=time_s))
-    expected = _verdicts(_said(diagnoser, _until(moved, early.end_s), early))
-    said = _verdicts(_said(diagnoser, moved, late))
-    assert {k: v for k, v in said.items() if k[1] <= early.end_s} == expected
+    for nodes in (twice, moved):
+        expected = _verdicts(_said(diagnoser, _until(nodes, early.end_s), early))
+        said = _verdicts(_said(diagnoser, nodes, late))
+        assert {k: v for k, v in said.items() if k[1] <= early.end_s} == expected
+
+
+def _grossly(plant: SmallPlant, nodes: Iterable[NodePolls]) -> list[NodePolls]:
+    """Return polls in which everything is far off from the fifth day on, without a pause."""
+    span, everybody = plant.days(5, 12), range(_N_MODEMS)
+    return [
+        _broken(node, everybody, span, snr_db=25.0, tx_power_db=9.0, acts_h=12) for node in nodes
+    ]
 
 
 def _until(nodes: Iterable[NodePolls], end_s: float) -> list[NodePolls]:
@@ -385,7 +392,8 @@ def check_input_is_left_alone(make: MakeDiagnoser) -> None:
     arrays += [tickets.opened_s, tickets.closed_s, tickets.is_maintenance]
     before = [array.tobytes() for array in arrays]
     diagnoser = make().fit(plant.telemetry, tickets, workers=1)
-    diagnoser.diagnose(plant.telemetry, window=plant.days(3, 6), workers=1)
+    # Of the whole span no copy is made.
+    diagnoser.diagnose(plant.telemetry, window=plant.days(0, _N_DAYS), workers=1)
     assert [array.tobytes() for array in arrays] == before
 
 
@@ -393,8 +401,8 @@ def check_a_node_alone_or_among_others(make: MakeDiagnoser) -> None:
     """A fiber node that is diagnosed alone gets what it gets among others."""
     plant = small_plant()
     diagnoser = _fitted(make, plant)
-    whole = diagnoser.diagnose(plant.telemetry, workers=1)
     alone = diagnoser.diagnose(plant.telemetry, fnodes=["FN001"], workers=1)
+    whole = diagnoser.diagnose(plant.telemetry, workers=1)
     assert [node.fnode for node in alone.nodes] == ["FN001"]
     assert _bytes(alone) == _bytes(replace(whole, nodes=whole.nodes[1:]))
 

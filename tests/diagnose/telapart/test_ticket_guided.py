@@ -112,13 +112,19 @@ class TestTotals:
         assert TicketTotals.thresholds.tolist() == pytest.approx(np.linspace(1, 0, 201).tolist())
 
     def test_at_a_similarity_that_is_the_threshold_clusters_are_merged(self) -> None:
-        # 1 - 0.7 is no exact number: rounding must not decide.
-        totals = TicketTotals(cluster_size=1, quorum=0.0)
-        similarity = np.array([[1.0, 0.7], [0.7, 1.0]])
-        ones = np.ones(2)
-        totals.add(linkage(1.0 - similarity), ones > 0, ones, ones, ones)
-        at = totals.thresholds.tolist().index(0.7)
-        assert totals.table()[at - 1 : at + 1, 0, 0].tolist() == [0.0, 2.0]
+        # A third modem is like the first two by 0.01 i and by 0.01 j: rounding must not decide
+        # whether their mean reaches a threshold that it is.
+        thresholds = TicketTotals.thresholds.tolist()
+        for i in range(0, 100, 3):
+            for j in range(i, 100, 7):
+                similarity = np.array([[1, 1, i / 100], [1, 1, j / 100], [i / 100, j / 100, 1]])
+                threshold = (i + j) / 200
+                assert len(np.unique(cluster(similarity, threshold, "average"))) == 1
+                totals = TicketTotals(cluster_size=2, quorum=0.0)
+                ones = np.ones(3)
+                totals.add(linkage(1.0 - similarity), ones > 0, ones, ones, ones)
+                at = thresholds.index(round(threshold, 6))
+                assert totals.table()[at - 1 : at + 1, 0, 0].tolist() == [0.0, 3.0]
 
 
 def _dbscan(window: Window) -> Callable[[float], NDArray[np.int64]]:

@@ -42,6 +42,7 @@ from faultsight.diagnose.telapart.prepared_node import (
 )
 from faultsight.diagnose.telapart.score_threshold import ScoreGuards, ScoreThreshold, ScoreTotals
 from faultsight.diagnose.telapart.stored_model import (
+    stored_cablemon,
     stored_config,
     stored_rhythms,
     stored_scores,
@@ -356,8 +357,7 @@ class TelApart(Diagnoser):
         model = cls(stored_config(told["config"]))
         model.scores = stored_scores(told["scores"], model.config)
         model.similarity = stored_similarity(told["similarity"], model.config)
-        if told["cablemon"] is not None:
-            model.cablemon = CableMonThresholds.from_dict(told["cablemon"])
+        model.cablemon = stored_cablemon(told["cablemon"])
         model.rhythms = stored_rhythms(told["rhythms"])
         model.is_fitted = True
         return model

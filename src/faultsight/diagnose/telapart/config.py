@@ -128,7 +128,11 @@ class TelApartConfig:
 
     @classmethod
     def paper(cls, **changes: Any) -> TelApartConfig:
-        """Return the paper's mode, as the spec decides what its text leaves open."""
+        """Return the paper's mode; what its text leaves open is chosen in its favour.
+
+        So is the guard on maintenance time: without it the ratio is often largest where nearly
+        every modem stands alone, and verdicts are worse.
+        """
         paper = cls(
             evidence="paper",
             criterion="trr",
@@ -136,5 +140,7 @@ class TelApartConfig:
             similarity_look_back_s=DAY_S,
             shrunk_by=0.0,
             least_values=1,
+            guards=ThresholdGuards(least_maintenance_share=0.05),
+            cablemon=CableMonConfig.paper(),
         )
         return replace(paper, **changes)

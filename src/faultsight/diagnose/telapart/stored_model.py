@@ -7,14 +7,21 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from faultsight.diagnose.cablemon import CableMonConfig
+from faultsight.diagnose.cablemon import CableMonConfig, CableMonThresholds
 from faultsight.diagnose.telapart.config import TelApartConfig
 from faultsight.diagnose.telapart.prepared_node import NodeRhythm
 from faultsight.diagnose.telapart.score_threshold import ScoreGuards, ScoreThreshold
 from faultsight.diagnose.telapart.ticket_guided import GuidedThreshold, ThresholdGuards
 
-__all__ = ["stored_config", "stored_rhythms", "stored_scores", "stored_similarity"]
+__all__ = [
+    "stored_cablemon",
+    "stored_config",
+    "stored_rhythms",
+    "stored_scores",
+    "stored_similarity",
+]
 
+_MOST = 1e12
 _PARTS = {"guards": ThresholdGuards, "score_guards": ScoreGuards, "cablemon": CableMonConfig}
 
 
@@ -37,22 +44,34 @@ def _fields(told: Mapping[str, Any], default: Any) -> dict[str, Any]:
     names = {field.name for field in fields(default)}
     if set(told) != names:
         raise ValueError(f"settings are missing or not known: {sorted(set(told) ^ names)}")
-    out = {}
+    out: dict[str, Any] = {}
     for name, value in told.items():
         usual = getattr(default, name)
-        read = tuple(value) if isinstance(value, list) else value
-        if isinstance(usual, float) and isinstance(read, int) and not isinstance(read, bool):
-            read = float(read)
-        if usual is None and not (read is None or type(read) in (int, float)):
-            raise ValueError(f"{name} cannot be {value!r}")
-        if usual is not None and type(read) is not type(usual):
-            raise ValueError(f"{name} cannot be {value!r}")
-        if isinstance(usual, tuple) and any(type(v) is not type(usual[0]) for v in read):
-            raise ValueError(f"{name} cannot be {value!r}")
-        if isinstance(read, float) and not math.isfinite(read):
-            raise ValueError(f"{name} is not finite")
-        out[name] = read
+        if isinstance(usual, tuple):
+            if not isinstance(value, list):
+                raise ValueError(f"{name} cannot be {value!r}")
+            out[name] = tuple(_like(usual[0], each, name) for each in value)
+        elif usual is None:
+            out[name] = None if value is None else _like(0.0, value, name)
+        else:
+            out[name] = _like(usual, value, name)
     return out
+
+
+def _like(usual: Any, value: Any, name: str) -> Any:
+    """Return a value as the type of another; numbers may be written either way."""
+    if _is_number(usual) and _is_number(value):
+        if not abs(value) <= _MOST:
+            raise ValueError(f"{name} cannot be {value!r}")
+        if isinstance(usual, float) or value == int(value):
+            return type(usual)(value)
+    elif type(value) is type(usual):
+        return value
+    raise ValueError(f"{name} cannot be {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def stored_scores(told: Mapping[str, Any], config: TelApartConfig) -> dict[str, ScoreThreshold]:
@@ -71,6 +90,19 @@ def stored_similarity(
     _same_names(told, config.features)
     found = {feature: GuidedThreshold.from_dict(told[feature]) for feature in config.features}
     _finite(*(threshold.similarity for threshold in found.values()))
+    return found
+
+
+def stored_cablemon(told: Mapping[str, Any] | None) -> CableMonThresholds | None:
+    """Return what CableMon learned, where it is used."""
+    if told is None:
+        return None
+    found = CableMonThresholds.from_dict(told)
+    for feature in found.selected:
+        if not isinstance(feature.is_below, bool):
+            raise ValueError(f"is_below cannot be {feature.is_below!r}")
+        _like(0.0, feature.threshold, "threshold")
+        _like(0.0, feature.trr, "trr")
     return found
 
 

@@ -51,11 +51,15 @@ class ThresholdGuards:
     least_service_share : float
         Share of the service time under the strictest threshold that must stay service time, else
         the optimum swallows single homes into ever larger clusters.
+    least_maintenance_share : float
+        Share of all anomalous time that must be maintenance time, else a ratio of rates is largest
+        where all but a handful of modems stand alone.
     """
 
     smoothing: float = 0.5
     least_days: float = 2.0
     least_service_share: float = 0.02
+    least_maintenance_share: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.smoothing > 0:
@@ -210,6 +214,7 @@ class TicketTotals:
         is_allowed = (seconds >= guards.least_days * 86_400).all(axis=1) & (
             seconds[:, 1] >= guards.least_service_share * seconds[0, 1]
         )
+        is_allowed &= seconds[:, 0] >= guards.least_maintenance_share * seconds.sum(axis=1)
         # Without time of a class, its rate is not defined.
         is_allowed &= (seconds > 0).all(axis=1) & (tickets.sum(axis=(1, 2)) > 0)
         values[~is_allowed] = np.nan

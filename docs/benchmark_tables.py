@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faultsight.bench.engine import read_result
+from faultsight.bench.engine import load_scenario, read_result
 
 REPORTS = Path(__file__).parents[1] / "benchmarks" / "reports"
 
@@ -33,6 +33,10 @@ def results_page() -> list[str]:
     lines += ["", "## Detection: all methods, untuned, on whole test parts", ""]
     lines += _base_table(published_rows("detect-base"))
     lines += ["", "## Detection: speed", "", *_plain("detect-speed")]
+    for name in _DIAGNOSIS:
+        if (REPORTS / f"{name}.json").is_file():
+            title = name.partition("-")[2]
+            lines += ["", f"## Diagnosis: {title}", "", *_plain(name, read_scenario(name))]
     return lines
 
 
@@ -82,11 +86,35 @@ def tuned_table() -> list[str]:
     return _markdown(table)
 
 
+def verdict_table() -> list[str]:
+    """Return macro-F1 of every diagnoser at both rates, and F1 of both kinds of faults."""
+    rows = {
+        (row["method"], row["dataset"]): row
+        for row in published_rows("diagnose-verdict")
+        if "/" not in row["method"]
+    }
+    sets = list(dict.fromkeys(dataset for _, dataset in rows))
+    table = [["diagnoser", *(f"{dataset}: macro / maintenance / service" for dataset in sets)]]
+    for method in sorted({m for m, _ in rows}, key=lambda m: -rows[m, sets[0]]["macro_f1"]):
+        figures = [
+            " / ".join(_figure(rows[method, dataset][f"{part}_f1"])
+                       for part in ("macro", "maintenance", "service"))
+            for dataset in sets
+        ]  # fmt: skip
+        table.append([f"`{method}`", *figures])
+    return _markdown(table)
+
+
 def published_rows(name: str) -> list[dict[str, Any]]:
     """Return the rows of one published result."""
     return [dict(row) for row in read_result(REPORTS / f"{name}.json").rows]
 
 
+_DIAGNOSIS = tuple(
+    f"diagnose-{name}"
+    for name in ("verdict", "table1", "table2", "rates", "faults", "theorem2", "lookback",
+                 "features", "missing", "cablemon", "speed", "snmp")
+)  # fmt: skip
 _FEEDBACK = ("detect-feedback", "detect-feedback-simulated", "detect-feedback-paper")
 
 
@@ -162,9 +190,14 @@ def _group_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return _pivot(grouped, "f1")
 
 
-def _plain(name: str) -> list[str]:
+def read_scenario(name: str) -> tuple[str, ...]:
+    """Return the figures that a scenario shows first; the file holds all."""
+    return load_scenario(name.replace("-", "/", 1)).shown
+
+
+def _plain(name: str, columns: Sequence[str] = ()) -> list[str]:
     rows = published_rows(name)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = columns or list(dict.fromkeys(key for row in rows for key in row))
     return _markdown([columns, *([_figure(row.get(c)) for c in columns] for row in rows)])
 
 

@@ -20,3 +20,11 @@ def test_the_table_of_tuning_in_the_readme_is_the_result_that_was_written() -> N
     table = tables["tuned_table"]()
     assert len(table) == 2 + 5
     assert "\n".join(table) in (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_verdicts_in_the_readme_is_the_result_that_was_written() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
+    table = tables["verdict_table"]()
+    methods = {line.split("|")[1].strip() for line in table}
+    assert {"`telapart`", "`telapart-paper`", "`random_verdict`", "`majority`"} <= methods
+    assert "\n".join(table) in (ROOT / "README.md").read_text()

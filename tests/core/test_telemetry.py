@@ -129,6 +129,14 @@ class TestReading:
         assert node.time_s.tolist() == stamps[1:3]
         assert folder.window == TimeWindow(START_S - 1, START_S + DAY_S + 1)
 
+    def test_a_window_is_half_open_within_a_day(self, folder: TelemetryFolder) -> None:
+        stamps = [START_S + 5.0, START_S + 10.0]
+        folder.append(pl.concat([rows(1)] * 2).with_columns(timestamp=pl.Series(stamps)))
+        for start, end, expected in ((5, 10, stamps[:1]), (6, 11, stamps[1:]), (5, 11, stamps)):
+            (node,) = folder.nodes(TimeWindow(START_S + start, START_S + end))
+            assert node.time_s.tolist() == expected
+        assert list(folder.nodes(TimeWindow(START_S + 6, START_S + 10))) == []
+
     def test_only_what_is_asked_for(self, folder: TelemetryFolder) -> None:
         sent = rows().with_columns(
             pre_equalization=pl.lit(b"\x08\x01"), answered=pl.lit(value=True)

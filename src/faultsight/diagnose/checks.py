@@ -341,18 +341,20 @@ def check_later_polls_of_strangers_change_nothing(make: MakeDiagnoser) -> None:
     """So it is with a fiber node that was not seen in training, and with polls told twice."""
     plant = small_plant()
     diagnoser = make().fit(PollTable(plant.nodes[:1]), plant.tickets, workers=1)
-    early, late = plant.days(3, 5), plant.days(3, 12)
-    twice = [_told_again(node, early.end_s) for node in plant.nodes]
-    # The poller asks at other times from then on.
+    # The poller asks at other times from the fifth day on.
     moved = []
     for node in _grossly(plant, plant.nodes):
-        is_late = node.time_s >= early.end_s + _POLL_INTERVAL_S
+        is_late = node.time_s >= plant.days(0, 5).end_s + _POLL_INTERVAL_S
         time_s = node.time_s + np.where(is_late, 2.5 * _HOUR_S, 0.0)
         moved.append(replace(node, time_s=time_s))
-    for nodes in (twice, moved):
-        expected = _verdicts(_said(diagnoser, _until(nodes, early.end_s), early))
-        said = _verdicts(_said(diagnoser, nodes, late))
-        assert {k: v for k, v in said.items() if k[1] <= early.end_s} == expected
+    # Windows that end in the silence between two rounds, but for someone who is told twice then.
+    silence_s = plant.days(0, 5).end_s - 70 * 60
+    twice = [_told_again(node, silence_s) for node in plant.nodes]
+    for nodes, end_s in ((moved, plant.days(0, 5).end_s), (twice, silence_s)):
+        early = TimeWindow(end_s - 2 * DAY_S, end_s)
+        expected = _verdicts(_said(diagnoser, _until(nodes, end_s), early))
+        said = _verdicts(_said(diagnoser, nodes, TimeWindow(early.start_s, end_s + 6 * DAY_S)))
+        assert {k: v for k, v in said.items() if k[1] <= end_s} == expected
 
 
 def _grossly(plant: SmallPlant, nodes: Iterable[NodePolls]) -> list[NodePolls]:
@@ -372,7 +374,7 @@ def _told_again(polls: NodePolls, moment_s: float) -> NodePolls:
     table = polls.to_table()
     latest = table.filter(pl.col("timestamp").dt.epoch("s") < moment_s)
     latest = latest.sort("timestamp").group_by("device_id", "channel", maintain_order=True).last()
-    moments = [moment_s - 120.0, moment_s + 120.0]
+    moments = [moment_s - 300.0, moment_s + 240.0]
     again = [
         latest.with_columns(
             timestamp=pl.lit(int(moment * 1000)).cast(pl.Datetime("ms", "UTC"))

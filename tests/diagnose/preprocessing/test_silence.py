@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from faultsight.core.errors import InputError
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.polls import NodePolls
+from faultsight.core.seed import random_stream
 from faultsight.diagnose.preprocessing.silence import (
     moved_to_silence,
     poll_interval_s,
@@ -25,15 +26,24 @@ DAY_S = 86_400
 
 class TestInterval:
     @pytest.mark.parametrize("interval_s", [900, 3600, 14_400, 21_600])
-    @pytest.mark.parametrize("share", [0.1, 0.6])
+    @pytest.mark.parametrize("share", [0.1, 0.6, 0.9])
     def test_lost_polls_and_duplicates_do_not_matter(
         self, polled_node: Callable[..., Any], interval_s: int, share: float
     ) -> None:
         node = polled_node(
-            share * interval_s / 3600, days=10, n_devices=40, interval_s=interval_s,
+            share * interval_s / 3600, days=20, n_devices=150, interval_s=interval_s,
             loss_share=0.2, duplicate_share=0.02 if interval_s > 900 else 0.0,
         )  # fmt: skip
         assert poll_interval_s(node.polls) == interval_s
+
+    def test_modems_that_are_each_asked_at_a_moment_of_their_own(self) -> None:
+        # All together have no rhythm; each modem's gaps tell.
+        stream = random_stream(0, "no rhythm")
+        times = stream.random((200, 1)) * T + np.arange(20) * T + stream.normal(0, 60, (200, 20))
+        polls = NodePolls(
+            "F", tuple(f"m{i:03d}" for i in range(200)), (), np.arange(201) * 20, times.ravel()
+        )
+        assert poll_interval_s(polls) == T
 
     def test_one_poll_of_each_modem_tells_nothing(self) -> None:
         polls = NodePolls("F", ("a", "b"), (), np.array([0, 1, 2]), np.array([0.0, 9.0]))

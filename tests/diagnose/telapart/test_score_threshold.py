@@ -127,6 +127,22 @@ class TestTheLikelihood:
         ]
         assert values == [2.0, 1.0]
 
+    @pytest.mark.parametrize(("n_tickets", "expected"), [(16.0, 3.0), (22.0, 1.0)])
+    def test_a_mean_that_may_not_be_gives_way_to_the_nearest_that_may(
+        self, n_tickets: float, expected: float
+    ) -> None:
+        # Modems call much between 1 and 2 dB, and above 3 dB, but never in the long time between:
+        # above 2 dB they call less than below.
+        totals = ScoreTotals(np.array([1.0, 2.0, 3.0]))
+        totals.add(
+            np.array([0.5, 1.5, 2.5, 3.5]),
+            np.array([900.0, 100.0, 1000.0, 10.0]) * 86_400,
+            np.array([9.0, n_tickets, 0.0, 1.0]),
+        )
+        chosen = totals.choose("likelihood", ScoreGuards(reluctance=0.0), default=9.0)
+        assert chosen.value == expected
+        assert chosen.trr > 1
+
 
 class TestTotals:
     @settings(deadline=None, max_examples=60)

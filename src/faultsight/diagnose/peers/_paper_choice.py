@@ -1,13 +1,18 @@
-"""What can be set where one of the paper's choices is replaced by a rival."""
+"""TelApart as published, with one of its choices replaced by a rival."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from faultsight.diagnose.telapart import FEATURES, TelApartConfig
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.core.polls import NodePolls, Telemetry
+from faultsight.core.tickets import Tickets
+from faultsight.diagnose.contract import Diagnoser, NodeDiagnosis, Progress
+from faultsight.diagnose.telapart import FEATURES, TelApart, TelApartConfig
 
-__all__ = ["PaperChoiceConfig"]
+__all__ = ["PaperChoice", "PaperChoiceConfig"]
 
 
 @dataclass(frozen=True)
@@ -44,3 +49,45 @@ class PaperChoiceConfig:
         return TelApartConfig.paper(
             cluster_size=self.cluster_size, features=self.features, **choice
         )  # fmt: skip
+
+
+class PaperChoice(Diagnoser):
+    """A TelApart in the paper's mode does the work; a member names its `choice`, and no more.
+
+    Parameters
+    ----------
+    config : PaperChoiceConfig, optional
+        Settings.
+
+    Attributes
+    ----------
+    telapart : TelApart
+        What does the work.
+    """
+
+    choice: ClassVar[Mapping[str, Any]]
+    """What is set otherwise than in `TelApartConfig.paper`."""
+
+    def __init__(self, config: PaperChoiceConfig | None = None) -> None:
+        self.config: PaperChoiceConfig = config or PaperChoiceConfig()
+        self.telapart = TelApart(self.config.telapart(**self.choice))
+        self.metrics = self.telapart.metrics
+        self.look_back_s = self.telapart.look_back_s
+
+    @property
+    def history_s(self) -> int:
+        """How much before a window it wants to see."""
+        return self.telapart.history_s
+
+    def _fit(
+        self,
+        telemetry: Telemetry,
+        tickets: Tickets,
+        span: TimeWindow,
+        workers: int,
+        progress: Progress,
+    ) -> None:
+        self.telapart.fit(telemetry, tickets, window=span, workers=workers, progress=progress)
+
+    def _diagnose(self, polls: NodePolls, windows: Sequence[TimeWindow]) -> list[NodeDiagnosis]:
+        return self.telapart._diagnose(polls, windows)

@@ -10,19 +10,15 @@ and 0.91 and 0.83 with average linkage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from faultsight.core.kpi_frame import TimeWindow
-from faultsight.core.polls import NodePolls, Telemetry
-from faultsight.core.tickets import Tickets
-from faultsight.diagnose.contract import Diagnoser, NodeDiagnosis, Progress
-from faultsight.diagnose.peers._paper_choice import PaperChoiceConfig
-from faultsight.diagnose.telapart import TelApart
+from faultsight.diagnose.peers._paper_choice import PaperChoice
 
 __all__ = ["DBSCAN"]
 
 
-class DBSCAN(Diagnoser):
+class DBSCAN(PaperChoice):
     """TelApart as published, but with DBSCAN.
 
     Parameters
@@ -42,26 +38,4 @@ class DBSCAN(Diagnoser):
     ('dbscan', 'dbscan')
     """
 
-    def __init__(self, config: PaperChoiceConfig | None = None) -> None:
-        self.config: PaperChoiceConfig = config or PaperChoiceConfig()
-        self.telapart = TelApart(self.config.telapart(clustering="dbscan"))
-        self.metrics = self.telapart.metrics
-        self.look_back_s = self.telapart.look_back_s
-
-    @property
-    def history_s(self) -> int:
-        """How much before a window it wants to see."""
-        return self.telapart.history_s
-
-    def _fit(
-        self,
-        telemetry: Telemetry,
-        tickets: Tickets,
-        span: TimeWindow,
-        workers: int,
-        progress: Progress,
-    ) -> None:
-        self.telapart.fit(telemetry, tickets, window=span, workers=workers, progress=progress)
-
-    def _diagnose(self, polls: NodePolls, windows: Sequence[TimeWindow]) -> list[NodeDiagnosis]:
-        return self.telapart._diagnose(polls, windows)
+    choice: ClassVar[Mapping[str, Any]] = {"clustering": "dbscan"}

@@ -10,20 +10,15 @@ alignment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from faultsight.core.kpi_frame import TimeWindow
-from faultsight.core.polls import NodePolls, Telemetry
-from faultsight.core.tickets import Tickets
-from faultsight.diagnose.contract import Diagnoser, NodeDiagnosis, Progress
-from faultsight.diagnose.peers._paper_choice import PaperChoiceConfig
-from faultsight.diagnose.telapart import TelApart
+from faultsight.diagnose.peers._paper_choice import PaperChoice
 
 __all__ = ["Resampling"]
 
 
-class Resampling(Diagnoser):
+class Resampling(PaperChoice):
     """TelApart as published, but with resampled levels.
 
     Parameters
@@ -48,26 +43,4 @@ class Resampling(Diagnoser):
         "merges are tied, and ties are broken by name"
     }
 
-    def __init__(self, config: PaperChoiceConfig | None = None) -> None:
-        self.config: PaperChoiceConfig = config or PaperChoiceConfig()
-        self.telapart = TelApart(self.config.telapart(is_resampled=True))
-        self.metrics = self.telapart.metrics
-        self.look_back_s = self.telapart.look_back_s
-
-    @property
-    def history_s(self) -> int:
-        """How much before a window it wants to see."""
-        return self.telapart.history_s
-
-    def _fit(
-        self,
-        telemetry: Telemetry,
-        tickets: Tickets,
-        span: TimeWindow,
-        workers: int,
-        progress: Progress,
-    ) -> None:
-        self.telapart.fit(telemetry, tickets, window=span, workers=workers, progress=progress)
-
-    def _diagnose(self, polls: NodePolls, windows: Sequence[TimeWindow]) -> list[NodeDiagnosis]:
-        return self.telapart._diagnose(polls, windows)
+    choice: ClassVar[Mapping[str, Any]] = {"is_resampled": True}

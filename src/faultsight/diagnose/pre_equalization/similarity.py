@@ -56,7 +56,7 @@ def echoes(taps: ArrayLike, main_tap: ArrayLike) -> Complex:
 def coherence(echo: ArrayLike, is_known: ArrayLike) -> Array:
     """Return the complex coherence of each pair of modems: 1 the same echoes, 0 unrelated ones.
 
-    It is |<H1, H2>| / (|H1| |H2|) of the frequency responses of unit main taps, less the main tap.
+    It is ``|<H1, H2>| / (|H1| |H2|)`` of the responses of unit main taps, less the main tap.
     By Parseval's theorem that is the same of the echoes themselves, which are shorter. Channels
     that both modems have count together.
 

@@ -140,6 +140,7 @@ def rhythm_of(polls: NodePolls, interval_s: float | None = None) -> NodeRhythm:
             interval_s = poll_interval_s(polls)
         except InputError:
             interval_s = 14_400.0  # not one modem has two polls: nothing will depend on it
+    interval_s = float(interval_s)
     phase_s = silent_phase_s(polls.time_s, interval_s)
     if polls.round_id is not None and (polls.round_id >= 0).all():
         return NodeRhythm(interval_s, DEFAULT_THRESHOLD * interval_s, phase_s, float("nan"))

@@ -150,7 +150,7 @@ def similarities(
     known = ~np.isnan(levels)
     found = _pairwise(
         slots.device_start, slots.time_s, slots.poll >= 0, np.where(known, levels, 0.0), known,
-        regular, int(moves_like), noise_db, shrunk_by,
+        regular, int(moves_like), float(noise_db), float(shrunk_by),
     )  # fmt: skip
     return Similarities(*found)
 

@@ -112,65 +112,6 @@ def look_back_table() -> str:
     return markdown(head, body)
 
 
-def theorem_table(plants: str) -> str:
-    found = cells("theorem2", "plants", "evidence", "feature", "method")
-    head = [
-        "evidence",
-        "feature",
-        "method",
-        "threshold",
-        "TRR",
-        "ARI",
-        "lost",
-        "ARI, all",
-        "errors",
-    ]
-    body = []
-    for (whose, evidence, feature, method), row in found.items():
-        if whose == plants:
-            lost = figure(row["ari_loss"], 3)
-            if row["ari_loss_sd"] is not None:
-                lost += f" ± {figure(row['ari_loss_sd'])}"
-            body.append(
-                [evidence, feature, f"`{method}`", figure(row["similarity"]), figure(row["trr"]),
-                 figure(row["ari"], 3), lost, figure(row["ari_all"], 3),
-                 figure(row["errors_share"], 3)]
-            )  # fmt: skip
-    return markdown(head, body)
-
-
-def features_table() -> str:
-    found = cells("features", "feature")
-    head = ["feature", "TRR as alarm", "TRR as cluster, same alarms", "own alarms", "ARI"]
-    body = []
-    for (feature,), row in found.items():
-        line = [feature]
-        for name in ("detection_trr", "clustering_trr_same_alarms", "clustering_trr"):
-            interval = f" ({figure(row[f'{name}_low'], 1)}-{figure(row[f'{name}_high'], 1)})"
-            line.append("" if row[name] is None else figure(row[name], 1) + interval)
-        body.append([*line, with_spread(row, "ari")])
-    return markdown(head, body)
-
-
-def missing_table() -> str:
-    found = cells("missing", "regime", "method")
-    head = ["rounds, loss", "threshold", "tuned", "1.5 T", "none", "random",
-            "recall: tuned / 1.5 T", "precision", "rounds found", "true by rounds"]  # fmt: skip
-    body = []
-    for regime in names(found, 0):
-        tuned, fixed = found[regime, "tuned"], found[regime, "fixed"]
-        pairs = [
-            f"{figure(tuned[name], 3)} / {figure(fixed[name], 3)}"
-            for name in ("recall", "precision")
-        ]
-        body.append(
-            [regime.replace("-", ", ").replace("h", " h"), figure(tuned["threshold"]),
-             *(figure(found[regime, m]["accuracy"], 4) for m in ("tuned", "fixed", "none", "random")),
-             *pairs, figure(tuned["rounds_found_share"], 3), figure(tuned["truth_accuracy"], 4)]
-        )  # fmt: skip
-    return markdown(head, body)
-
-
 TABLES = {
     "clusterings, paper": lambda: clusterings_table("paper"),
     "clusterings, every type": lambda: clusterings_table("every-type"),
@@ -179,10 +120,6 @@ TABLES = {
     "preprocessing, SNR": lambda: preprocessing_table("snr"),
     "preprocessing, transmit power": lambda: preprocessing_table("tx_power"),
     "look-back": look_back_table,
-    "theorem, one plant": lambda: theorem_table("one"),
-    "theorem, all plants": lambda: theorem_table("all"),
-    "features": features_table,
-    "missing": missing_table,
 }
 
 

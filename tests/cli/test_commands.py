@@ -88,8 +88,8 @@ def test_doctor_knows_what_is_installed(run: Any) -> None:
     assert all(document["packages"].values())
     assert document["datasets"]["shipped"] is True
     assert document["datasets"]["sim_stations"] is True
-    assert set(document["extras"]) == {"detect", "forecast"}
-    assert all(document["extras"]["detect"].values())
+    assert set(document["extras"]) == {"detect", "forecast", "snmp"}
+    assert all(all(document["extras"][extra].values()) for extra in ("detect", "snmp"))
 
 
 def test_doctor_tells_the_sets_of_each_pillar(run: Any, monkeypatch: Any, tmp_path: Path) -> None:

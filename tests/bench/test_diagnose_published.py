@@ -33,8 +33,10 @@ def names(found: Cells, position: int) -> list[Any]:
 def figure(value: float | None, digits: int = 2) -> str:
     if value is None:
         return ""
-    text = f"{value:.{digits}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{digits}f}"
-    return text.replace("-.00", ".00")
+    text = f"{value:.{digits}f}"
+    if not float(text):
+        text = text.removeprefix("-")
+    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
 
 
 def with_spread(row: Mapping[str, Any], name: str) -> str:
@@ -112,6 +114,61 @@ def look_back_table() -> str:
     return markdown(head, body)
 
 
+def theorem_table(plants: str) -> str:
+    found = cells("theorem2", "plants", "evidence", "feature", "method")
+    methods = names(found, 3)
+    body = []
+    for evidence, feature in dict.fromkeys(key[1:3] for key in found):
+        rows = [found[plants, evidence, feature, method] for method in methods]
+        cell = [f"{figure(row['ari'])} at {figure(row['similarity'])}" for row in rows]
+        body.append([evidence, feature, *cell[:-1], figure(rows[-1]["ari"])])
+    return markdown(["evidence", "feature", *(f"`{method}`" for method in methods)], body)
+
+
+def losses_table() -> str:
+    found = cells("theorem2", "plants", "evidence", "feature", "method")
+    methods = [method for method in names(found, 3) if method != "best-ari"]
+    body = [
+        [evidence, feature, *(with_spread(found["one", evidence, feature, m], "ari_loss")
+                              for m in methods)]
+        for evidence, feature in dict.fromkeys(key[1:3] for key in found)
+    ]  # fmt: skip
+    return markdown(["evidence", "feature", *(f"`{method}`" for method in methods)], body)
+
+
+def features_table() -> str:
+    found = cells("features", "feature")
+    head = ["feature", "TRR as alarm", "TRR as cluster, same alarms", "own alarms", "ARI"]
+    body = []
+    for (feature,), row in found.items():
+        line = [feature]
+        for name in ("detection_trr", "clustering_trr_same_alarms", "clustering_trr"):
+            low, high = (figure(row[f"{name}_{end}"], 1) for end in ("low", "high"))
+            told = row[name]
+            line.append("" if told is None else f"{figure(told, 1)} ({low} to {high})")
+        body.append([*line, with_spread(row, "ari")])
+    return markdown(head, body)
+
+
+def missing_table() -> str:
+    found = cells("missing", "regime", "method")
+    head = ["rounds, loss", "threshold", "tuned", "1.5 T", "none", "random",
+            "recall: tuned / 1.5 T", "precision", "rounds found", "true by rounds"]  # fmt: skip
+    body = []
+    for regime in names(found, 0):
+        tuned, fixed = found[regime, "tuned"], found[regime, "fixed"]
+        pairs = [
+            f"{figure(tuned[name], 3)} / {figure(fixed[name], 3)}"
+            for name in ("recall", "precision")
+        ]
+        body.append(
+            [regime.replace("h-", " h, "), figure(tuned["threshold"]),
+             *(figure(found[regime, m]["accuracy"], 4) for m in names(found, 1)),
+             *pairs, figure(tuned["rounds_found_share"], 3), figure(tuned["truth_accuracy"], 4)]
+        )  # fmt: skip
+    return markdown(head, body)
+
+
 TABLES = {
     "clusterings, paper": lambda: clusterings_table("paper"),
     "clusterings, every type": lambda: clusterings_table("every-type"),
@@ -120,6 +177,11 @@ TABLES = {
     "preprocessing, SNR": lambda: preprocessing_table("snr"),
     "preprocessing, transmit power": lambda: preprocessing_table("tx_power"),
     "look-back": look_back_table,
+    "theorem, one plant": lambda: theorem_table("one"),
+    "theorem, all plants": lambda: theorem_table("all"),
+    "theorem, losses": losses_table,
+    "features": features_table,
+    "missing": missing_table,
 }
 
 

@@ -64,7 +64,7 @@ class _Group(TyperGroup):
 
 
 def _told(message: str, code: int) -> Exit:
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     sys.stderr.write(f"faultsight: {printable(message)}\n")
     return Exit(code)

@@ -37,7 +37,7 @@ def alarm_table(alarms: Sequence[Alarm], width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     years = {moment_text(alarm.window.start_s)[:4] for alarm in alarms}
     cut = 5 if width < _NARROW and len(years) == 1 else 0
@@ -69,7 +69,7 @@ def alarm_table(alarms: Sequence[Alarm], width: int) -> Table:
 def _kpis(shares: Sequence[tuple[str, float]], width: int) -> str:
     from rich.cells import cell_len
 
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     parts = [f"{printable(kpi)} {share:.0%}" for kpi, share in shares]
     if not parts:

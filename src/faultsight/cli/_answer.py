@@ -8,15 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from faultsight.core.cube import KpiCube
+from faultsight.core.printable import printable
 from faultsight.localize.contract import Localization, RootPattern
-from faultsight.localize.wording import (
-    headline,
-    kpi_value,
-    number,
-    percent,
-    place,
-    printable,
-)
+from faultsight.localize.wording import headline, kpi_value, number, percent, place
 
 __all__ = ["print_answer", "summary_line"]
 

@@ -29,7 +29,7 @@ _VERDICTS = ("maintenance", "service", "insufficient", "healthy")
 
 def print_quarantine(console: Console, quarantined: Sequence[QuarantinedPolls]) -> None:
     """Print what reading set aside or noticed, a line each."""
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     if quarantined:
         _heading(console, "not all of the input was used as it is")
@@ -95,7 +95,7 @@ def _used(found: Found) -> Iterator[tuple[str, str]]:
 
 
 def _tickets_in_words(found: Found, tickets: Tickets) -> str:
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     n_maintenance = int(tickets.is_maintenance.sum())
     n_open = int((tickets.closed_s != tickets.closed_s).sum())
@@ -149,7 +149,7 @@ def _print_verdicts(console: Console, found: Found) -> None:
 def _print_dispatch(console: Console, dispatch: Sequence[Dispatch], top: int) -> None:
     from rich.text import Text
 
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     open_ = [line for line in dispatch if line.advice != "ended"]
     n_send = sum(line.advice == "send" for line in open_)
@@ -206,7 +206,7 @@ def _fault_table(faults: Sequence[Fault], width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     is_narrow = width < 100
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))

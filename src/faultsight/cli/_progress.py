@@ -31,7 +31,7 @@ def progress(first: str, console: Console | None = None) -> Iterator[Callable[[s
     from rich.console import Console as RichConsole
     from rich.text import Text
 
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     console = console or RichConsole(stderr=True, highlight=False)
     if not console.is_terminal:

@@ -82,7 +82,7 @@ def _table(shown: list[Any]) -> Any:
     from rich.text import Text
 
     from faultsight.cli._answer import summary_line
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     table = Table(box=None, pad_edge=False, show_edge=False)
     for heading in ("case", "found", "known truth"):

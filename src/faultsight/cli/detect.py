@@ -453,7 +453,7 @@ def _console(json_target: str | None) -> Console:
 
 
 def _say(console: Console, text: str) -> None:
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     console.print(printable(text), markup=False, soft_wrap=True)
 

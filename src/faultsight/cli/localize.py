@@ -241,7 +241,7 @@ def _show(console: Any, result: _Result, is_detailed: bool) -> None:
     from rich.text import Text
 
     from faultsight.cli._answer import print_answer, summary_line
-    from faultsight.localize.wording import printable
+    from faultsight.core.printable import printable
 
     if result.cube is None or result.answer is None:
         Console(stderr=True, soft_wrap=True).print(

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 
 from faultsight.core.cube import KpiCube
 from faultsight.core.kpi import Kpi
+from faultsight.core.printable import printable
 from faultsight.localize.contract import Localization, RootPattern
 from faultsight.localize.leaves import Leaves
 
-__all__ = ["MINUS", "headline", "kpi_value", "number", "percent", "place", "printable"]
+__all__ = ["MINUS", "headline", "kpi_value", "number", "percent", "place"]
 
 MINUS = "\N{MINUS SIGN}"
-
-# Controls can steer a terminal, format characters can turn the reading direction of what follows.
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-def printable(name: str) -> str:
-    r"""Return a name from data as one line of visible characters.
-
-    Examples
-    --------
-    >>> printable("a\x1b[31m\n"), printable(""), printable("电信")
-    ('a\\x1b[31m\\n', '(empty)', '电信')
-    """
-    if not name.strip():
-        return "(empty)" if not name else f"(blank: {name!r})"
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _INVISIBLE else c
-        for c in name
-    )
 
 
 def place(pattern: RootPattern) -> str:

@@ -20,7 +20,7 @@ from faultsight.localize.contract import (
 )
 from faultsight.localize.history import cube_from_history
 from faultsight.localize.leaves import Leaves
-from faultsight.localize.report import ReportCase, render_report, svg, write_report
+from faultsight.localize.report import ReportCase, render_report, write_report
 from faultsight.localize.report.treemap import squarify
 from faultsight.localize.report.views import Ranked, choose_views
 from faultsight.localize.report.waterfall import parts_of_change
@@ -351,19 +351,3 @@ def test_very_many_roots_are_cut_and_counted() -> None:
     page = a_page(a_cube(60), Told(*({0: code} for code in range(60))))
     assert "40 more are not shown" in page.text
     assert page.count("span", "rank") == 20
-
-
-def test_a_very_long_name_is_cut_without_measuring_every_cut(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    measured: list[int] = []
-
-    def text_width(text: str, size: float = 12.0) -> float:
-        measured.append(len(text))
-        return size * 0.56 * len(text)
-
-    monkeypatch.setattr(svg, "text_width", text_width)
-    name = "x" * 50_000 + "end"
-    # 20 letters of 0.56 x 12 pixels: ten from the start, the sign, nine from the end.
-    assert svg.shorten(name, 20 * 0.56 * 12 + 0.1) == "x" * 10 + "…" + "x" * 6 + "end"
-    assert sum(measured) < 2 * len(name)

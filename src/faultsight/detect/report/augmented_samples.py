@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.svg import drawing, escaped, label
 from faultsight.detect.anotuner import AnoTuner
 from faultsight.detect.anotuner.augmentation import Augmentation, augment
 from faultsight.detect.evaluation import Evaluation
 from faultsight.detect.metrics import segments
 from faultsight.detect.report.axes import Axes, extent
 from faultsight.detect.report.network_view import unscaled, windows_of
-from faultsight.detect.report.svg import drawing, escaped, label
 from faultsight.detect.report.wording import moment
 
 __all__ = ["missed_spans", "section"]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.svg import element, text_width, tooltip
 from faultsight.detect.metrics import segments
-from faultsight.detect.report.svg import element, text_width, tooltip
 from faultsight.detect.report.wording import MINUS, moment, number
 
 __all__ = ["Axes", "extent", "ticks"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.svg import drawing, element, escaped, label, tooltip
 from faultsight.detect.evaluation import Evaluation, Verdict
 from faultsight.detect.metrics import segments
-from faultsight.detect.report.svg import drawing, element, escaped, label, tooltip
 from faultsight.detect.report.wording import moment, number, percent
 
 __all__ = ["StrongAlarm", "contribution_bars", "strongest_alarms"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from faultsight.core.svg import escaped, figure
 from faultsight.detect.evaluation import Evaluation
 from faultsight.detect.report.contributions import contribution_bars, strongest_alarms
 from faultsight.detect.report.reconstructions import reconstruction_charts
 from faultsight.detect.report.score_curves import score_curves
-from faultsight.detect.report.svg import escaped, figure
 from faultsight.detect.report.wording import plural
 
 __all__ = ["section", "telling_entities"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from faultsight.core.svg import drawing, element, figure, label, tooltip
 from faultsight.detect.evaluation import Evaluation
-from faultsight.detect.report.svg import drawing, element, figure, label, tooltip
 from faultsight.detect.report.wording import number, percent
 
 __all__ = ["section"]

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from faultsight.core.files import write_atomic
+from faultsight.core.svg import escaped
 from faultsight.detect.evaluation import Evaluation
 from faultsight.detect.report import (
     augmented_samples,
@@ -17,7 +18,6 @@ from faultsight.detect.report import (
     score_table,
     training_curve,
 )
-from faultsight.detect.report.svg import escaped
 from faultsight.detect.report.wording import moment, number, percent, plural
 
 __all__ = ["render_report", "write_report"]

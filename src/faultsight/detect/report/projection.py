@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.core.seed import random_stream
+from faultsight.core.svg import drawing, element, escaped
 from faultsight.detect.evaluation import Evaluation, Verdict
 from faultsight.detect.report.axes import Axes, extent
 from faultsight.detect.report.network_view import features, windows_of
-from faultsight.detect.report.svg import drawing, element, escaped
 
 __all__ = ["pca", "project", "section"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from faultsight.core.svg import drawing, escaped
 from faultsight.detect.evaluation import Evaluation
 from faultsight.detect.report.axes import Axes, extent
 from faultsight.detect.report.network_view import reconstruct
-from faultsight.detect.report.svg import drawing, escaped
 
 __all__ = ["reconstruction_charts"]
 

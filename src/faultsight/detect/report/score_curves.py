@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.svg import drawing, element, label
 from faultsight.detect.evaluation import Evaluation, Verdict
 from faultsight.detect.report.axes import Axes
 from faultsight.detect.report.contributions import StrongAlarm
-from faultsight.detect.report.svg import drawing, element, label
 
 __all__ = ["score_curves"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from faultsight.core.svg import element, escaped
 from faultsight.detect.evaluation import RANDOM, Evaluation
-from faultsight.detect.report.svg import element, escaped
 from faultsight.detect.report.wording import MINUS, number
 
 __all__ = ["section"]

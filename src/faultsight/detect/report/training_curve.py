@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from faultsight.core.svg import drawing, element, escaped, figure
 from faultsight.detect.evaluation import Evaluation
 from faultsight.detect.report.axes import Axes, extent, ticks
-from faultsight.detect.report.svg import drawing, element, escaped, figure
 from faultsight.detect.report.wording import number, plural
 
 __all__ = ["section"]

@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from datetime import UTC, datetime
 
-__all__ = ["MINUS", "moment", "number", "percent", "plural", "printable"]
+__all__ = ["MINUS", "moment", "number", "percent", "plural"]
 
 MINUS = "\N{MINUS SIGN}"
-
-# Controls can steer what shows the page, format characters can turn the reading direction.
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-def printable(name: str) -> str:
-    r"""Return a name from data as one line of visible characters.
-
-    Examples
-    --------
-    >>> printable("cell\n1"), printable("")
-    ('cell\\n1', '(empty)')
-    """
-    if not name.strip():
-        return "(empty)" if not name else f"(blank: {name!r})"
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _INVISIBLE else c
-        for c in name
-    )
 
 
 def number(value: float | None) -> str:

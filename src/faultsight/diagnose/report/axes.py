@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faultsight.diagnose.report.svg import element, text_width, tooltip
+from faultsight.core.svg import element, text_width, tooltip
 from faultsight.diagnose.report.wording import MINUS, day, moment
 
 __all__ = ["TimeAxes", "extent", "ticks"]

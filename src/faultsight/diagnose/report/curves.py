@@ -11,9 +11,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.svg import drawing, element, escaped, tooltip
 from faultsight.diagnose.report.axes import TimeAxes, extent
 from faultsight.diagnose.report.fault_polls import FaultPolls
-from faultsight.diagnose.report.svg import boxes, drawing, element, escaped, tooltip
+from faultsight.diagnose.report.svg import boxes
 from faultsight.diagnose.report.wording import moment, plural
 
 __all__ = ["answers", "curves"]

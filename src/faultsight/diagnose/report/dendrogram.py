@@ -6,9 +6,10 @@ from collections.abc import Collection
 
 import numpy as np
 
+from faultsight.core.svg import drawing, element
 from faultsight.diagnose.clustering.linkage import cut
 from faultsight.diagnose.report.candidates import Candidates
-from faultsight.diagnose.report.svg import boxes, drawing, element
+from faultsight.diagnose.report.svg import boxes
 from faultsight.diagnose.report.wording import FEATURES, day, plural
 from faultsight.diagnose.telapart.ticket_guided import height_of
 

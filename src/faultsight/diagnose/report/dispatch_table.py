@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from faultsight.core.kpi_frame import TimeWindow
+from faultsight.core.svg import escaped
 from faultsight.diagnose.contract import Verdict
 from faultsight.diagnose.faults import Dispatch, Fault, WrongTicket
-from faultsight.diagnose.report.svg import escaped, table
+from faultsight.diagnose.report.svg import table
 from faultsight.diagnose.report.wording import day, duration, fault_title, moment, plural
 
 __all__ = ["dispatch_section", "ledger_section"]

@@ -7,6 +7,8 @@ from collections import Counter
 import numpy as np
 
 from faultsight.core.plant import Plant
+from faultsight.core.printable import printable
+from faultsight.core.svg import escaped, figure
 from faultsight.diagnose.faults import Dispatch, Fault
 from faultsight.diagnose.report.candidates import Candidates
 from faultsight.diagnose.report.curves import answers, curves
@@ -14,7 +16,7 @@ from faultsight.diagnose.report.dendrogram import dendrogram
 from faultsight.diagnose.report.dispatch_table import team_chip
 from faultsight.diagnose.report.fault_polls import FaultPolls
 from faultsight.diagnose.report.plant_map import amplifier_tree, street_map
-from faultsight.diagnose.report.svg import escaped, figure, table
+from faultsight.diagnose.report.svg import table
 from faultsight.diagnose.report.wording import (
     FEATURES,
     decibels,
@@ -23,7 +25,6 @@ from faultsight.diagnose.report.wording import (
     moment,
     number,
     plural,
-    printable,
 )
 
 __all__ = ["section"]

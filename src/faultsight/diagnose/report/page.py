@@ -15,6 +15,7 @@ from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.plant import Plant
 from faultsight.core.polls import LEVELS, Telemetry
+from faultsight.core.svg import escaped
 from faultsight.core.tickets import Tickets
 from faultsight.diagnose.contract import DAY_S, Diagnoser, Diagnosis, Verdict
 from faultsight.diagnose.faults import (
@@ -27,7 +28,7 @@ from faultsight.diagnose.report import fault_section, thresholds, verdict_map
 from faultsight.diagnose.report.candidates import candidates_of, history_s, telling_window
 from faultsight.diagnose.report.dispatch_table import dispatch_section, ledger_section
 from faultsight.diagnose.report.fault_polls import FaultPolls
-from faultsight.diagnose.report.svg import escaped, table
+from faultsight.diagnose.report.svg import table
 from faultsight.diagnose.report.wording import duration, listed, moment, number, percent, plural
 from faultsight.diagnose.telapart import TelApart
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultsight.core.plant import ModemPlace, Plant
+from faultsight.core.svg import drawing, element, label, text_width
 from faultsight.diagnose.faults import Fault
-from faultsight.diagnose.report.svg import dots, drawing, element, label, text_width
+from faultsight.diagnose.report.svg import dots
 
 __all__ = ["amplifier_tree", "street_map"]
 

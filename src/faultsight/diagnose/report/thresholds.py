@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from faultsight.core.svg import drawing, element, escaped, figure
 from faultsight.diagnose.report.axes import extent, ticks
-from faultsight.diagnose.report.svg import drawing, element, escaped, figure, table
+from faultsight.diagnose.report.svg import table
 from faultsight.diagnose.report.wording import FEATURES, number, percent
 from faultsight.diagnose.telapart import TelApart
 from faultsight.diagnose.telapart.score_threshold import ScoreThreshold

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.printable import printable
+from faultsight.core.svg import drawing, element, figure, label, text_width, tooltip
 from faultsight.diagnose.contract import Diagnosis, Verdict
-from faultsight.diagnose.report.svg import drawing, element, figure, label, text_width, tooltip
-from faultsight.diagnose.report.wording import day, plural, printable
+from faultsight.diagnose.report.wording import day, plural
 
 __all__ = ["section"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from datetime import UTC, datetime
 
 from faultsight.diagnose.faults import Fault
@@ -20,31 +19,11 @@ __all__ = [
     "number",
     "percent",
     "plural",
-    "printable",
 ]
 
 MINUS = "\N{MINUS SIGN}"
 
 FEATURES = {"snr": "SNR", "tx_power": "transmit power", "missing": "missing polls"}
-
-# Controls can steer what shows the page, format characters can turn the reading direction.
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-def printable(name: str) -> str:
-    r"""Return a name from data as one line of visible characters.
-
-    Examples
-    --------
-    >>> printable("FN\n1"), printable("")
-    ('FN\\n1', '(empty)')
-    """
-    if not name.strip():
-        return "(empty)" if not name else f"(blank: {name!r})"
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _INVISIBLE else c
-        for c in name
-    )
 
 
 def number(value: float | None) -> str:

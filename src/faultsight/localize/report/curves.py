@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultsight.core.kpi import Kpi
+from faultsight.core.svg import element, tooltip
 from faultsight.localize.history import Curve
-from faultsight.localize.report.svg import axis_labels, element, ticks, tooltip
+from faultsight.localize.report.svg import axis_labels, ticks
 from faultsight.localize.wording import percent
 
 __all__ = ["curve_chart"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from faultsight.localize.report.svg import colour, element, escaped, label, text_width, tooltip
+from faultsight.core.printable import printable
+from faultsight.core.svg import element, escaped, label, text_width, tooltip
+from faultsight.localize.report.svg import colour
 from faultsight.localize.report.views import Ranked, View, relative_deviation
-from faultsight.localize.wording import MINUS, number, percent, place, printable
+from faultsight.localize.wording import MINUS, number, percent, place
 
 __all__ = ["heat_map"]
 

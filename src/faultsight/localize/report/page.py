@@ -13,13 +13,13 @@ from faultsight.core.combination import AttributeCombination
 from faultsight.core.cube import KpiCube
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi import Kpi
+from faultsight.core.svg import escaped
 from faultsight.localize.contract import Localization, RootPattern
 from faultsight.localize.history import History
 from faultsight.localize.leaves import Leaves
 from faultsight.localize.report.curves import curve_chart
 from faultsight.localize.report.heat_map import heat_map
 from faultsight.localize.report.search import lattice, steps
-from faultsight.localize.report.svg import escaped
 from faultsight.localize.report.treemap import treemap
 from faultsight.localize.report.views import Ranked, View, choose_views
 from faultsight.localize.report.waterfall import waterfall

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+from faultsight.core.printable import printable
+from faultsight.core.svg import element, escaped, shorten, text_width, tooltip
 from faultsight.localize.contract import LayerTrace, RootPattern
-from faultsight.localize.report.svg import element, escaped, shorten, text_width, tooltip
-from faultsight.localize.wording import printable
 
 __all__ = ["lattice", "steps"]
 

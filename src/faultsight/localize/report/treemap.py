@@ -9,16 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faultsight.localize.report.svg import (
-    colour,
-    element,
-    label,
-    shorten,
-    text_width,
-    tooltip,
-)
+from faultsight.core.printable import printable
+from faultsight.core.svg import element, label, shorten, text_width, tooltip
+from faultsight.localize.report.svg import colour
 from faultsight.localize.report.views import View, relative_deviation
-from faultsight.localize.wording import MINUS, number, percent, printable
+from faultsight.localize.wording import MINUS, number, percent
 
 __all__ = ["squarify", "treemap"]
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from faultsight.core.svg import element, escaped, label, tooltip
 from faultsight.localize.leaves import Leaves
-from faultsight.localize.report.svg import axis_labels, element, escaped, label, ticks, tooltip
+from faultsight.localize.report.svg import axis_labels, ticks
 from faultsight.localize.report.views import Ranked
 from faultsight.localize.wording import MINUS, number, place
 

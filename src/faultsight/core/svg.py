@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import unicodedata
 
-from faultsight.detect.report.wording import printable
+from faultsight.core.printable import printable
 
-__all__ = ["drawing", "element", "escaped", "figure", "label", "shorten", "text_width", "tooltip"]
+__all__ = [
+    "drawing", "element", "escaped", "figure", "label", "shorten", "text_width", "tooltip",
+]  # fmt: skip
 
 
 def escaped(name: str) -> str:
@@ -50,20 +52,29 @@ def tooltip(content: str) -> str:
     return f"<title>{escaped(content)}</title>"
 
 
-def drawing(title: str, content: str, width: float, height: float) -> str:
-    """Return an SVG picture; it shrinks with the page, never grows."""
+def drawing(
+    title: str, content: str, width: float, height: float, *, keeps_size: bool = False
+) -> str:
+    """Return an SVG picture; it shrinks with the page unless it keeps its size, never grows."""
+    kind = {"class_": "fixed"} if keeps_size else {}
     return element(
-        "svg", tooltip(title) + content, viewBox=f"0 0 {width:.0f} {height:.0f}",
-        width=f"{width:.0f}", height=f"{height:.0f}", role="img",
-    )  # fmt: skip
+        "svg",
+        tooltip(title) + content,
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        width=f"{width:.0f}",
+        height=f"{height:.0f}",
+        role="img",
+        **kind,
+    )
 
 
-def figure(picture: str, caption: str = "") -> str:
+def figure(picture: str, caption: str = "", *, kind: str = "") -> str:
     """Return a picture with a caption, both markup; nothing for an empty picture."""
     if not picture:
         return ""
     told = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return f"<figure><div class=scroll tabindex=0>{picture}</div>{told}</figure>"
+    is_a = f' class="{html.escape(kind)}"' if kind else ""
+    return f"<figure{is_a}><div class=scroll tabindex=0>{picture}</div>{told}</figure>"
 
 
 def text_width(text: str, size: float = 12.0) -> float:
@@ -75,12 +86,12 @@ def text_width(text: str, size: float = 12.0) -> float:
 def shorten(text: str, width: float, size: float = 12.0) -> str:
     """Return the text, its middle left out where it is wider than `width` pixels.
 
-    Names of KPIs begin alike and often differ at their ends only.
+    Names begin alike and often differ at their ends only.
 
     Examples
     --------
-    >>> shorten("rab_establishment_success_rate", 100), shorten("load", 100)
-    ('rab_est…s_rate', 'load')
+    >>> shorten("amplifier-north-street-17", 100), shorten("A12", 100)
+    ('amplifi…eet-17', 'A12')
     """
     if text_width(text, size) <= width:
         return text
@@ -95,6 +106,4 @@ def shorten(text: str, width: float, size: float = 12.0) -> str:
 
 
 def _value(value: str | float) -> str:
-    if isinstance(value, str):
-        return html.escape(value)
-    return f"{value:.1f}".removesuffix(".0")
+    return html.escape(value) if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")

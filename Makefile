@@ -13,7 +13,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 .PHONY: start test style types layers tests docs benchmarks clean
 .DELETE_ON_ERROR:
 
-start: .venv/.base
+start: .venv/.console
 	$(BIN)/faultsight demo --out $(OUT)
 
 test: style types layers tests docs
@@ -67,6 +67,10 @@ benchmarks: .venv/.dev
 
 .venv/.base: .venv/.pip pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e .
+	touch $@
+
+.venv/.console: .venv/.base
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[console]"
 	touch $@
 
 .venv/.dev: .venv/.base

@@ -1,0 +1,1 @@
+"""What is kept: telemetry as bucketed Parquet, operations in SQL."""

@@ -8,6 +8,10 @@
     │   └── DuplicateLeafError    two rows of a cube describe the same leaf
     ├── SettingError              a parameter has a value that it cannot have
     ├── UnknownMemberError        no detector, localizer, scenario ... of that name
+    ├── StoreError                a store cannot be read or written: full, locked, damaged
+    ├── NotFoundError             nothing is stored under that id
+    ├── ConflictError             a change does not fit what is stored by now
+    │   └── StaleVersionError     somebody else has changed it since it was read
     ├── MissingDataError          a dataset is not on this machine; says how to get it
     └── MissingExtraError         an optional dependency is not installed; says which
 """
@@ -17,13 +21,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
+    "ConflictError",
     "DuplicateLeafError",
     "FaultSightError",
     "InputError",
     "MissingColumnError",
     "MissingDataError",
     "MissingExtraError",
+    "NotFoundError",
     "SettingError",
+    "StaleVersionError",
+    "StoreError",
     "UnknownMemberError",
 ]
 
@@ -102,6 +110,46 @@ class UnknownMemberError(FaultSightError):
 
     def __init__(self, family: str, name: str, members: Iterable[str]) -> None:
         super().__init__(f"no {family} is called {name!r}; there are {', '.join(members)}")
+
+
+class StoreError(FaultSightError):
+    """A store cannot be read or written: full, read-only, locked for too long, damaged."""
+
+
+class NotFoundError(FaultSightError):
+    """Nothing is stored under that id.
+
+    Examples
+    --------
+    >>> print(NotFoundError("alarm", "00ff"))
+    there is no alarm '00ff'
+    """
+
+    def __init__(self, kind: str, key: object) -> None:
+        self.kind = kind
+        self.key = key
+        super().__init__(f"there is no {kind} {key!r}")
+
+
+class ConflictError(FaultSightError):
+    """A change does not fit what is stored by now: the id is taken, the job is somebody else's."""
+
+
+class StaleVersionError(ConflictError):
+    """Somebody else has changed it since it was read; read it again, then decide.
+
+    Examples
+    --------
+    >>> print(StaleVersionError("incident", "00ff", expected=1, current=3))
+    incident '00ff' is at version 3 by now, not 1
+    """
+
+    def __init__(self, kind: str, key: object, *, expected: int, current: int) -> None:
+        self.kind = kind
+        self.key = key
+        self.expected = expected
+        self.current = current
+        super().__init__(f"{kind} {key!r} is at version {current} by now, not {expected}")
 
 
 class MissingDataError(FaultSightError):

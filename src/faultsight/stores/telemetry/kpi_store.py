@@ -1,0 +1,608 @@
+"""KpiStore: the telemetry of one feed as bucketed Parquet, appended whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from faultsight.core.bucketed import (
+    BucketedFiles,
+    DayFile,
+    bucket_of,
+    day_window,
+    locked,
+    read_columns,
+    write_parquet,
+)
+from faultsight.core.errors import InputError, SettingError
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
+from faultsight.core.tables import as_polars
+from faultsight.stores.telemetry._checking import Checked, check_rows
+from faultsight.stores.telemetry._feed import Feed, FeedKind, FeedLimits
+from faultsight.stores.telemetry._rows import epoch_s, merged, owners_of
+from faultsight.stores.telemetry.quarantine import Quarantine
+
+__all__ = ["Appended", "KpiStore"]
+
+_DAY_S = 86_400
+_KEYS_KEPT = 256
+_WRITERS = 4
+_RELISTED = 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What an append did.
+
+    Attributes
+    ----------
+    n_rows, n_files : int
+        Rows and files written.
+    quarantined : dict of str to int
+        Rows set aside, by rule. Rows of the rules ``not_a_number``, ``not_finite`` and
+        ``conflicting`` are kept too, without the cell that was wrong or lost.
+    windows : dict of str to TimeWindow
+        Of entities with rows that are not newer than the feed's newest before: what is to be
+        scored again. Of a cube the one entity is called like the feed.
+    n_merged : int
+        Rows that became one with another of the same owner and grid point.
+    ignored : tuple of str
+        Columns that are no KPIs.
+    is_known : bool
+        Whether the key was appended before, so that nothing was done.
+    """
+
+    n_rows: int
+    n_files: int
+    quarantined: dict[str, int] = field(default_factory=dict)
+    windows: dict[str, TimeWindow] = field(default_factory=dict)
+    n_merged: int = 0
+    ignored: tuple[str, ...] = ()
+    is_known: bool = False
+
+    @property
+    def n_quarantined(self) -> int:
+        """Rows set aside, those of several rules counted for each."""
+        return sum(self.quarantined.values())
+
+
+class KpiStore:
+    """The telemetry of one feed.
+
+    ``feed.json`` tells what the feed is and up to which append it is written; replacing it is what
+    commits an append. ``bucket=07/2026-01-03.000012.parquet`` holds what append 12 brought for one
+    day and the entities of bucket 7. Whoever reads sees whole appends only; a killed writer leaves
+    files that nobody looks at and the next append removes. Several processes may append, compact
+    and read at once.
+
+    Values are kept as float32 (KPIs) or float64 (measures of a cube), stamps on the grid of the
+    feed's interval, in UTC. What is missing is null. Of two appends that tell different values for
+    one entity, grid point and KPI, the later one counts.
+
+    Parameters
+    ----------
+    path : path
+        The feed's folder; see `create`.
+
+    Raises
+    ------
+    InputError
+        If it is not a feed's folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = KpiStore.create(Path(tempfile.mkdtemp()) / "cells", name="cells", interval_s=3600)
+    >>> sent = pl.DataFrame({"entity": ["a", "a", "b"], "timestamp": [0, 7200, 10**10],
+    ...                      "drops": [1.0, 2.0, 3.0]})
+    >>> told = store.append(sent, source="first.csv", received_at_s=7300)
+    >>> told.n_rows, told.quarantined
+    (2, {'future': 1})
+    >>> (frame,) = store.frames(TimeWindow(0, 86400))
+    >>> frame.entity, frame.values.ravel().tolist()
+    ('a', [1.0, nan, 2.0])
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        feed = Feed.read(self.path)
+        self.name, self.kind, self.interval_s = feed.name, feed.kind, feed.interval_s
+        self.attributes, self.n_buckets, self.limits = feed.attributes, feed.n_buckets, feed.limits
+        self.quarantine = Quarantine(self.path / feed.quarantine)
+        self._files = BucketedFiles(self.path, feed.n_buckets)
+        self._names: tuple[int, pl.DataFrame] | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        *,
+        name: str,
+        kind: FeedKind = "kpi",
+        interval_s: int,
+        n_buckets: int = 16,
+        columns: Sequence[str] | None = None,
+        attributes: Sequence[str] = (),
+        limits: FeedLimits | None = None,
+        quarantine: Path | str | None = None,
+    ) -> KpiStore:
+        """Make an empty feed, or open the one that is there.
+
+        Parameters
+        ----------
+        path : path
+            The folder.
+        name : str
+            Of the feed: ``[a-z][a-z0-9_-]{0,63}``.
+        kind : {"kpi", "cube"}
+            Rows of entity, timestamp and KPIs; or of timestamp, attributes and measures.
+        interval_s : int
+            Seconds from row to row; stamps are rounded down to this grid.
+        n_buckets : int
+            Among how many buckets entities are spread; a cube has one.
+        columns : sequence of str, optional
+            The KPIs or measures, where no others are to be taken; else every column of numbers is.
+        attributes : sequence of str
+            Of a cube.
+        limits : FeedLimits, optional
+            What is refused or set aside.
+        quarantine : path, optional
+            Where rows set aside are kept; by default ``quarantine`` in the feed's folder.
+
+        Raises
+        ------
+        SettingError
+            If a value is none that it can have, or the feed that is there is another one.
+        """
+        path = Path(path)
+        if kind == "kpi" and attributes:
+            raise SettingError("the rows of a kpi feed are of entities; attributes are a cube's")
+        fixed: dict[str, Any] = {
+            "name": name,
+            "kind": kind,
+            "interval_s": interval_s,
+            "attributes": ("entity",) if kind == "kpi" else tuple(attributes),
+        }
+        feed = Feed(
+            **fixed,
+            n_buckets=n_buckets if kind == "kpi" else 1,
+            limits=limits or FeedLimits(),
+            quarantine="quarantine" if quarantine is None else os.path.relpath(quarantine, path),
+            is_open=columns is None,
+            columns=tuple(columns or ()),
+        )
+        with locked(path / ".lock"):
+            if not (path / "feed.json").exists():
+                feed.write(path)
+        differing = Feed.read(path).differing(fixed)
+        if differing:
+            raise SettingError(f"{path} holds a feed of another {' and '.join(differing)}")
+        return cls(path)
+
+    @staticmethod
+    def is_feed(path: Path | str) -> bool:
+        """Whether a path is a feed's folder."""
+        return (Path(path) / "feed.json").is_file()
+
+    # What is there
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The KPIs or measures, in the order they were first seen."""
+        return Feed.read(self.path).columns
+
+    @property
+    def newest_s(self) -> int | None:
+        """The newest stamp; none before the first row."""
+        return Feed.read(self.path).newest_s
+
+    @property
+    def entities(self) -> list[str]:
+        """The entities that were ever told and not given up, sorted; of a cube its name."""
+        return self.elements("entity") if self.kind == "kpi" else [self.name]
+
+    def elements(self, attribute: str) -> list[str]:
+        """Return the elements of an attribute, sorted; ``entity`` is a kpi feed's only one."""
+        names = self._known_names(Feed.read(self.path))
+        return names.filter(pl.col("attribute") == attribute)["element"].to_list()
+
+    @property
+    def window(self) -> TimeWindow:
+        """From the first row to one interval after the last."""
+
+        def found(feed: Feed) -> TimeWindow:
+            days: dict[date, list[DayFile]] = {}
+            for bucket in self.buckets():
+                for file in self._files.live(bucket, up_to=feed.last):
+                    if feed.kept_from_s is None or day_window(file.day).end_s > feed.kept_from_s:
+                        days.setdefault(file.day, []).append(file)
+            for day in sorted(days):
+                stamps = [epoch_s(read_columns(f.path, ["timestamp"])["timestamp"])
+                          for f in days[day]]  # fmt: skip
+                told = np.concatenate(stamps)
+                told = told[told >= (feed.kept_from_s or 0)]
+                if len(told) and feed.newest_s is not None:
+                    return TimeWindow(int(told.min()), feed.newest_s + self.interval_s)
+            return TimeWindow(0, 0)
+
+        return self._consistently(found)
+
+    def buckets(self) -> list[int]:
+        """Return the buckets that hold files; each can be read by itself."""
+        return [b for b in range(self.n_buckets) if any(self._files.folder(b).glob("*.parquet"))]
+
+    # In
+
+    def append(
+        self,
+        table: Any,
+        *,
+        source: str = "",
+        received_at_s: float | None = None,
+        key: str = "",
+    ) -> Appended:
+        """Write the rows of a table; all that are fit are there afterwards, or none.
+
+        Parameters
+        ----------
+        table : polars, pandas or pyarrow frame
+            ``timestamp`` (times, ISO texts or epoch seconds), ``entity`` or the cube's attributes,
+            and columns of numbers, in any order. See the rules in this package's description.
+        source : str
+            Where it came from, such as a file's name; only ever kept as text.
+        received_at_s : float, optional
+            When it came, seconds since 1970 UTC; now, if not given.
+        key : str
+            Who appends with a key may do so again after a failure: it is done once.
+
+        Raises
+        ------
+        InputError
+            If the table cannot be used or passes a cap; nothing is written.
+        OSError
+            If it cannot be written, such as on a full disk; names the file. Nothing of it counts.
+        """
+        rows = as_polars(table)
+        received_at_s = time.time() if received_at_s is None else received_at_s
+        with locked(self.path / ".lock"):
+            feed = Feed.read(self.path)
+            if key and key in feed.keys:
+                return Appended(0, 0, is_known=True)
+            if (self.path / ".writing").exists():
+                self._remove_unfinished(feed)
+            checked = check_rows(rows, feed, source=source, received_at_s=received_at_s)
+            names = self._names_with(checked, feed, source)
+            (self.path / ".writing").touch()
+            try:
+                n_files = self._write(rows, checked, names, feed, source, received_at_s, key)
+            except BaseException:
+                # Read again: the commit itself may have been done.
+                self._remove_unfinished(Feed.read(self.path))
+                raise
+            (self.path / ".writing").unlink(missing_ok=True)
+        return Appended(
+            n_rows=checked.table.height,
+            n_files=n_files,
+            quarantined={rule: len(found) for rule, found in sorted(checked.set_aside.items())},
+            windows=self._late(checked, feed),
+            n_merged=checked.n_merged,
+            ignored=checked.ignored,
+        )
+
+    def _write(
+        self,
+        rows: pl.DataFrame,
+        checked: Checked,
+        names: pl.DataFrame | None,
+        feed: Feed,
+        source: str,
+        received_at_s: float,
+        key: str,
+    ) -> int:
+        number = feed.last + 1
+        changed: dict[str, Any] = {"last": number, "columns": checked.columns}
+        written: list[Path] = []
+        if checked.set_aside:
+            written.append(self.quarantine.write(number, rows, checked.set_aside, source,
+                                                 received_at_s=received_at_s))  # fmt: skip
+        if names is not None:
+            written.append(write_parquet(self._names_path(number), names))
+            changed["names_file"] = number
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            parts = [pool.submit(self._files.write, bucket, day, number, number, part)
+                     for bucket, day, part in self._parts(checked)]  # fmt: skip
+            files = [part.result().path for part in parts]
+        for folder in {path.parent for path in [*written, *files]}:
+            _sync(folder)
+        if checked.table.height:
+            newest_s = int(np.max(checked.table["timestamp"].to_numpy()))
+            changed["newest_s"] = max(
+                newest_s, newest_s if feed.newest_s is None else feed.newest_s
+            )
+        if key:
+            changed["keys"] = (*feed.keys, key)[-_KEYS_KEPT:]
+        feed.changed(**changed).write(self.path)
+        _sync(self.path)
+        if names is not None:
+            self._names_path(feed.names_file).unlink(missing_ok=True)
+        return len(files)
+
+    def _parts(self, checked: Checked) -> Iterator[tuple[int, date, pl.DataFrame]]:
+        """Yield the rows of each bucket and day, as they are written."""
+        table = checked.table
+        if not table.height:
+            return
+        seconds = table["timestamp"].to_numpy()
+        if self.kind == "kpi" and self.n_buckets > 1:
+            buckets = np.array([bucket_of(name, self.n_buckets)
+                                for name in checked.owners.names["entity"]])  # fmt: skip
+            bucket = buckets[checked.owners.ids]
+        else:
+            bucket = np.zeros(len(seconds), np.int64)
+        stamps = pl.Series("timestamp", seconds * 1000).cast(pl.Datetime("ms", "UTC"))
+        table = table.with_columns(stamps)
+        day = seconds // _DAY_S
+        n_days = int(day.max() - day.min()) + 1
+        part = bucket * n_days + (day - day.min())
+        # A stable order keeps rows sorted by owner and time within each part.
+        order = np.argsort(part, kind="stable")
+        starts = np.flatnonzero(np.diff(part[order], prepend=-1))
+        ends = np.append(starts[1:], len(order))
+        for start, end in zip(starts, ends, strict=True):
+            chosen = order[start:end]
+            at = int(part[chosen[0]])
+            moment = datetime.fromtimestamp((at % n_days + int(day.min())) * _DAY_S, UTC)
+            yield at // n_days, moment.date(), table[chosen]
+
+    def _late(self, checked: Checked, feed: Feed) -> dict[str, TimeWindow]:
+        """Return what an append touched of the time that the feed had reached before."""
+        newest_s = feed.newest_s
+        if newest_s is None or not checked.table.height:
+            return {}
+        seconds = checked.table["timestamp"].to_numpy()
+        is_late = seconds <= newest_s
+        if not is_late.any():
+            return {}
+        late_s = seconds[is_late]
+        if self.kind == "cube":
+            return {self.name: self._spanned(late_s)}
+        ids = checked.owners.ids[is_late]
+        names = checked.owners.names["entity"]
+        starts = np.flatnonzero(np.diff(ids, prepend=-1))
+        ends = np.append(starts[1:], len(ids))
+        return {
+            names[int(ids[start])]: self._spanned(late_s[start:end])
+            for start, end in zip(starts, ends, strict=True)
+        }
+
+    def _spanned(self, seconds: NDArray[np.int64]) -> TimeWindow:
+        return TimeWindow(int(seconds.min()), int(seconds.max()) + self.interval_s)
+
+    def _names_path(self, number: int) -> Path:
+        return self.path / f"names.{number:06d}.parquet"
+
+    def _known_names(self, feed: Feed) -> pl.DataFrame:
+        """Return every attribute and element that is known, sorted."""
+        if self._names is None or self._names[0] != feed.names_file:
+            names = pl.DataFrame(schema={"attribute": pl.String, "element": pl.String})
+            if feed.names_file >= 0:
+                names = self._consistently(
+                    lambda now: read_columns(self._names_path(now.names_file), names.columns)
+                )
+            self._names = (feed.names_file, names)
+        return self._names[1]
+
+    def _names_with(self, checked: Checked, feed: Feed, source: str) -> pl.DataFrame | None:
+        """Return the known names with those of an append; none where it brings no new one."""
+        if not checked.table.height:
+            return None
+        known = self._known_names(feed)
+        parts = [known]
+        for attribute in feed.attributes:
+            told = checked.owners.names[attribute].drop_nulls().unique()
+            before = known.filter(pl.col("attribute") == attribute)["element"]
+            new = told.filter(~told.is_in(before.implode()))
+            n_elements = len(before) + len(new)
+            if len(new) and n_elements > feed.limits.max_entities:
+                raise InputError(
+                    f"{n_elements:,} names are more than the {feed.limits.max_entities:,} of "
+                    "max_entities",
+                    source=source or None, column=attribute,
+                )  # fmt: skip
+            parts.append(pl.DataFrame({"attribute": [attribute] * len(new), "element": new},
+                                      schema=known.schema))  # fmt: skip
+        names = pl.concat(parts)
+        return names.sort("attribute", "element") if names.height > known.height else None
+
+    def _remove_unfinished(self, feed: Feed) -> None:
+        """Remove what an append wrote that was killed or failed."""
+        for bucket in range(self.n_buckets):
+            for file in self._files.all(bucket):
+                if file.last > feed.last:
+                    file.path.unlink(missing_ok=True)
+        for path in self.path.glob("names.*.parquet"):
+            if path != self._names_path(feed.names_file):
+                path.unlink(missing_ok=True)
+        self.quarantine.drop_after(feed.last)
+        (self.path / ".writing").unlink(missing_ok=True)
+
+    # Out
+
+    def frames(
+        self,
+        window: TimeWindow | None = None,
+        *,
+        entities: Iterable[str] | None = None,
+        kpis: Sequence[str] | None = None,
+        bucket: int | None = None,
+    ) -> list[KpiFrame]:
+        """Return the KPIs of each entity, in order of entity.
+
+        Parameters
+        ----------
+        window : TimeWindow, optional
+            Rows of other times are left out; all, if not given.
+        entities : iterable of str, optional
+            Only these; names that are not known are left out.
+        kpis : sequence of str, optional
+            Only these, in this order; all of `columns`, if not given.
+        bucket : int, optional
+            Only the entities of one bucket, so that the work can be spread.
+
+        Returns
+        -------
+        list of KpiFrame
+            From the first row of an entity to its last within the window; what is missing is NaN.
+            An entity without a row has no frame.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read; names it. See `set_aside_damaged`.
+        """
+        if self.kind != "kpi":
+            raise SettingError(f"{self.name} is a cube: read its table")
+
+        def found(feed: Feed) -> list[KpiFrame]:
+            wanted = feed.columns if kpis is None else tuple(kpis)
+            frames: list[KpiFrame] = []
+            for number, names in self._asked(entities, bucket).items():
+                table = self._read(number, window, wanted, feed, names)
+                frames += self._cut(table, wanted)
+            return sorted(frames, key=lambda frame: frame.entity)
+
+        return self._consistently(found)
+
+    def table(
+        self, window: TimeWindow | None = None, *, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Return the rows of a window, in order of time and then of owner.
+
+        Parameters
+        ----------
+        window : TimeWindow, optional
+            All times, if not given.
+        columns : sequence of str, optional
+            KPIs or measures; all, if not given.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``timestamp`` (UTC), ``entity`` or the cube's attributes, and the columns.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read; names it.
+        """
+
+        def found(feed: Feed) -> pl.DataFrame:
+            wanted = feed.columns if columns is None else tuple(columns)
+            parts = [self._read(bucket, window, wanted, feed) for bucket in self.buckets()]
+            rows = pl.concat([self._empty(wanted), *parts], how="diagonal")
+            owners = owners_of([rows[name] for name in self.attributes]) if rows.height else None
+            if owners is not None:
+                rows = rows[np.lexsort((owners.ids, epoch_s(rows["timestamp"])))]
+            return rows
+
+        return self._consistently(found)
+
+    def _empty(self, columns: Sequence[str]) -> pl.DataFrame:
+        number = pl.Float64() if self.kind == "cube" else pl.Float32()
+        schema: dict[str, pl.DataType] = {"timestamp": pl.Datetime("ms", "UTC")}
+        schema |= {name: pl.String() for name in self.attributes}
+        return pl.DataFrame(schema=schema | dict.fromkeys(columns, number))
+
+    def _asked(
+        self, entities: Iterable[str] | None, bucket: int | None
+    ) -> Mapping[int, list[str] | None]:
+        """Return the buckets to be read, and which of their entities."""
+        buckets = self.buckets() if bucket is None else [bucket]
+        if entities is None:
+            return dict.fromkeys(buckets)
+        asked: dict[int, list[str]] = {}
+        for name in sorted(set(entities)):
+            asked.setdefault(bucket_of(name, self.n_buckets), []).append(name)
+        return {b: names for b, names in sorted(asked.items()) if b in buckets}
+
+    def _read(
+        self,
+        bucket: int,
+        window: TimeWindow | None,
+        columns: Sequence[str],
+        feed: Feed,
+        names: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Return the rows of one bucket, sorted by owner and time, each such pair once."""
+        if feed.kept_from_s is not None:
+            start_s = max(feed.kept_from_s, window.start_s if window else feed.kept_from_s)
+            end_s = window.end_s if window else (feed.newest_s or 0) + 1
+            window = TimeWindow(start_s, max(start_s, end_s))
+        keys = (*self.attributes, "timestamp")
+        parts = [self._empty(()).select(keys)]
+        for file in self._files.live(bucket, up_to=feed.last):
+            if window is not None and not day_window(file.day).overlaps(window):
+                continue
+            table = read_columns(file.path, (*keys, *columns), needed=keys)
+            if names is not None:
+                table = table.filter(table[self.attributes[0]].is_in(names))
+            if window is not None:
+                seconds = epoch_s(table["timestamp"])
+                inside = (seconds >= window.start_s) & (seconds < window.end_s)
+                table = table if inside.all() else table.filter(pl.Series(inside))
+            parts.append(table)
+        return merged(parts[1:] or parts, self.attributes, columns)
+
+    def _cut(self, table: pl.DataFrame, kpis: Sequence[str]) -> list[KpiFrame]:
+        """Return a frame for each entity of a sorted table."""
+        if not table.height:
+            return []
+        owners = owners_of([table["entity"]])
+        seconds = epoch_s(table["timestamp"])
+        values = np.full((table.height, len(kpis)), np.nan, np.float32)
+        for position, kpi in enumerate(kpis):
+            if kpi in table.columns:
+                values[:, position] = table[kpi].cast(pl.Float32).to_numpy()
+        starts = np.flatnonzero(np.diff(owners.ids, prepend=-1))
+        frames = []
+        for name, start, end in zip(owners.names["entity"], starts,
+                                    np.append(starts[1:], table.height), strict=True):  # fmt: skip
+            first_s = int(seconds[start])
+            row = (seconds[start:end] - first_s) // self.interval_s
+            length = int(row[-1]) + 1
+            rows = values[start:end]
+            if length != len(rows):
+                rows = np.full((length, len(kpis)), np.nan, np.float32)
+                rows[row] = values[start:end]
+            frames.append(KpiFrame(name, kpis, first_s, self.interval_s, rows))
+        return frames
+
+    def _consistently(self, read: Callable[[Feed], T]) -> T:
+        """Read; and read again where a file went away meanwhile, since a merge took its place."""
+        for _ in range(_RELISTED):
+            try:
+                return read(Feed.read(self.path))
+            except FileNotFoundError:
+                continue
+        return read(Feed.read(self.path))
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder last: a commit must not outlive what it commits."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

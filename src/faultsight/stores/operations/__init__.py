@@ -22,9 +22,10 @@ from faultsight.stores.operations.settings import Setting
 from faultsight.stores.operations.suppressions import Suppression
 from faultsight.stores.operations.tasks import Answer, Task, TaskState
 from faultsight.stores.operations.users import ApiToken, Role, User
+from faultsight.stores.operations.watching import AlarmChange, Counts
 
 __all__ = [
-    "AlarmFilter", "AlarmHistory", "Answer", "ApiToken", "AuditEntry", "Changes", "Clock",
+    "AlarmChange", "AlarmFilter", "AlarmHistory", "Answer", "ApiToken", "AuditEntry", "Changes", "Clock", "Counts",
     "DirtyWindows", "Entity", "Feed", "IncidentFilter", "IncidentHistory", "IngestedFile", "Job",
     "JobState", "Message", "MessageState", "ModelDecision", "ModelRecord", "ModelState",
     "Operations", "Page", "Role", "Setting", "Suppression", "Task", "TaskState", "Transaction",

@@ -22,6 +22,7 @@ from faultsight.stores.operations.settings import Settings
 from faultsight.stores.operations.suppressions import Suppressions
 from faultsight.stores.operations.tasks import Tasks
 from faultsight.stores.operations.users import Users
+from faultsight.stores.operations.watching import Watching
 
 __all__ = ["Operations"]
 
@@ -61,6 +62,7 @@ class Operations:
         self.outbox = Outbox(database)
         self.settings = Settings(database)
         self.audit = Audit(database)
+        self.watching = Watching(database)
 
     @classmethod
     def open(cls, path_or_url: Path | str, *, clock: Clock = time.time) -> Operations:

@@ -11,7 +11,6 @@ from faultsight.core.incident import IncidentState
 from faultsight.stores.operations import schema
 from faultsight.stores.operations._database import Transaction
 from faultsight.stores.operations._topic import Topic
-from faultsight.stores.operations.alarms import alarm_of
 from faultsight.stores.operations.jobs import JobState
 from faultsight.stores.operations.outbox import MessageState
 from faultsight.stores.operations.tasks import TaskState
@@ -108,5 +107,10 @@ class Watching(Topic):
         )
         with self._database.reading(tx) as tx:
             return [
-                AlarmChange(row.number, row.action, alarm_of(row)) for row in tx.execute(query)
+                AlarmChange(
+                    row.number,
+                    row.action,
+                    AlarmRecord.from_dict({c.name: row._mapping[c.name] for c in alarms.c}),
+                )
+                for row in tx.execute(query)
             ]

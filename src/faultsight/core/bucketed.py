@@ -32,6 +32,7 @@ __all__ = [
     "day_window",
     "locked",
     "read_columns",
+    "read_table_file",
     "remove_unfinished",
     "write_parquet",
 ]
@@ -274,16 +275,37 @@ def read_columns(path: Path, columns: Iterable[str], *, needed: Iterable[str] = 
     >>> read_columns(path, ["^.*$", "c"]).columns
     ['^.*$']
     """
-    try:
-        # Columns are named by position: polars takes a name such as "^.*$" for a pattern.
+    with _naming(path):
         with path.open("rb") as file:
             present = list(pl.read_parquet_schema(file))
         for column in needed:
             if column not in present:
                 raise MissingColumnError(column, present, source=str(path))
+        # Columns are named by position: polars takes a name such as "^.*$" for a pattern.
         place = {column: position for position, column in enumerate(present)}
         wanted = [place[column] for column in columns if column in place]
         return pl.read_parquet(path, columns=wanted, glob=False, hive_partitioning=False)
+
+
+def read_table_file(path: Path) -> pl.DataFrame:
+    """Return a Parquet file as it is.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read; names it.
+    FileNotFoundError
+        If it is gone.
+    """
+    with _naming(path):
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in what is raised when it cannot be read."""
+    try:
+        yield
     except FileNotFoundError:
         raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:

@@ -8,7 +8,17 @@ False
 from __future__ import annotations
 
 from faultsight.stores.telemetry._feed import FeedKind, FeedLimits
+from faultsight.stores.telemetry.compaction import Compacted, compact_polls, retain_polls
 from faultsight.stores.telemetry.kpi_store import Appended, KpiStore
 from faultsight.stores.telemetry.quarantine import Quarantine
 
-__all__ = ["Appended", "FeedKind", "FeedLimits", "KpiStore", "Quarantine"]
+__all__ = [
+    "Appended",
+    "Compacted",
+    "FeedKind",
+    "FeedLimits",
+    "KpiStore",
+    "Quarantine",
+    "compact_polls",
+    "retain_polls",
+]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ from faultsight.core.bucketed import (
     day_window,
     locked,
     read_columns,
+    read_table_file,
+    remove_unfinished,
     write_parquet,
 )
 from faultsight.core.errors import InputError, SettingError
@@ -30,6 +33,7 @@ from faultsight.core.tables import as_polars
 from faultsight.stores.telemetry._checking import Checked, check_rows
 from faultsight.stores.telemetry._feed import Feed, FeedKind, FeedLimits
 from faultsight.stores.telemetry._rows import epoch_s, merged, owners_of
+from faultsight.stores.telemetry.compaction import Compacted, compact_files, drop_days
 from faultsight.stores.telemetry.quarantine import Quarantine
 
 __all__ = ["Appended", "KpiStore"]
@@ -437,6 +441,110 @@ class KpiStore:
                 path.unlink(missing_ok=True)
         self.quarantine.drop_after(feed.last)
         (self.path / ".writing").unlink(missing_ok=True)
+
+    # What it keeps
+
+    def compact(self, *, before_s: float, grace_s: float = 3600.0) -> Compacted:
+        """Merge small files; what is read stays the same, to the last bit.
+
+        Parameters
+        ----------
+        before_s : float
+            All files of a day that ended before it become one; of later days the newest are
+            merged once there are many alike.
+        grace_s : float
+            Files whose place was taken a shorter while ago are not yet removed.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read; names it.
+        OSError
+            If the merge cannot be written; nothing has changed then.
+        """
+        feed = Feed.read(self.path)
+        told = compact_files(
+            self._files,
+            lambda tables: merged(tables, feed.attributes, feed.columns),
+            before_s=before_s,
+            up_to=feed.last,
+            grace_s=grace_s,
+        )
+        left = sum(remove_unfinished(folder, time.time() - grace_s)
+                   for folder in (self.path, self.quarantine.path))  # fmt: skip
+        return replace(told, n_removed=told.n_removed + left)
+
+    def retain(self, keep_s: int, now_s: float) -> int:
+        """Give up rows older than ``keep_s``, and what was set aside before then.
+
+        From then on no such row is read or taken; files are removed once all their rows are old.
+
+        Returns
+        -------
+        int
+            How many files were removed.
+        """
+        from_s = int(now_s - keep_s) // self.interval_s * self.interval_s
+        with locked(self.path / ".compact.lock"), locked(self.path / ".lock"):
+            feed = Feed.read(self.path)
+            if feed.kept_from_s is not None:
+                from_s = max(from_s, feed.kept_from_s)
+            feed = feed.changed(kept_from_s=max(from_s, 0))
+            feed.write(self.path)
+            n_removed = drop_days(self._files, before_s=from_s)
+            if n_removed:
+                self._forget_names(feed)
+            return n_removed + self.quarantine.drop_before(now_s - keep_s)
+
+    def _forget_names(self, feed: Feed) -> None:
+        """Take entities off the list that no row is left of."""
+        known = self._known_names(feed)
+        missing = {name: set(known.filter(pl.col("attribute") == name)["element"])
+                   for name in feed.attributes}  # fmt: skip
+        files = [file for bucket in self.buckets()
+                 for file in self._files.live(bucket, up_to=feed.last)]  # fmt: skip
+        # Most entities have rows on the newest day, so few files are looked at.
+        for file in sorted(files, reverse=True):
+            if not any(missing.values()):
+                return
+            table = read_columns(file.path, feed.attributes)
+            for name in table.columns:
+                missing[name].difference_update(table[name].unique())
+        gone = pl.DataFrame(
+            [(name, element) for name, names in missing.items() for element in names],
+            schema=known.schema, orient="row",
+        )  # fmt: skip
+        if gone.height:
+            number = feed.last + 1
+            left = known.join(gone, on=["attribute", "element"], how="anti", maintain_order="left")
+            write_parquet(self._names_path(number), left)
+            feed.changed(last=number, names_file=number).write(self.path)
+            self._names_path(feed.names_file).unlink(missing_ok=True)
+
+    def set_aside_damaged(self) -> dict[str, str]:
+        """Read every file, and take those that cannot be read out of the way.
+
+        Returns
+        -------
+        dict of str to str
+            Files, as seen from the feed's folder, and what is wrong with each; they are in
+            ``damaged`` in the quarantine now.
+        """
+        found = {}
+        with locked(self.path / ".compact.lock"):
+            keys = (*self.attributes, "timestamp")
+            for bucket in self.buckets():
+                for file in self._files.all(bucket):
+                    name = str(file.path.relative_to(self.path))
+                    try:
+                        read_columns(file.path, keys, needed=keys)
+                        read_table_file(file.path)
+                    except InputError as error:
+                        found[name] = error.problem
+                        target = self.quarantine.path / "damaged" / name
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.move(file.path, target)
+        return found
 
     # Out
 

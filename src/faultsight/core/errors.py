@@ -12,6 +12,7 @@
     ├── NotFoundError             nothing is stored under that id
     ├── ConflictError             a change does not fit what is stored by now
     │   └── StaleVersionError     somebody else has changed it since it was read
+    ├── DeliveryError             a receiver has not taken a notification
     ├── MissingDataError          a dataset is not on this machine; says how to get it
     └── MissingExtraError         an optional dependency is not installed; says which
 """
@@ -22,6 +23,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "ConflictError",
+    "DeliveryError",
     "DuplicateLeafError",
     "FaultSightError",
     "InputError",
@@ -150,6 +152,22 @@ class StaleVersionError(ConflictError):
         self.expected = expected
         self.current = current
         super().__init__(f"{kind} {key!r} is at version {current} by now, not {expected}")
+
+
+class DeliveryError(FaultSightError):
+    """A receiver has not taken a notification; it is tried again.
+
+    Parameters
+    ----------
+    problem : str
+        What went wrong; no secret of the receiver's settings.
+    retry_after_s : float, optional
+        How long the receiver asks to be left alone.
+    """
+
+    def __init__(self, problem: str, *, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(problem)
 
 
 class MissingDataError(FaultSightError):

@@ -8,7 +8,8 @@ import pytest
 from faultsight.detect import DETECTORS
 from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
 from faultsight.detect.checks import CHECKS, Check, run_check
-from faultsight.detect.contract import Detector
+from faultsight.detect.contract import Detector, Storable
+from faultsight.detect.deployed import DeployedConfig, DeployedDetector
 
 # A short training says as much about the contract as a long one.
 _QUICK = {"epochs": 2, "window": 24, "n_hidden": 16, "n_filters": 8, "n_latent": 4}
@@ -17,6 +18,11 @@ _MAKERS: dict[str, Callable[[], Detector]] = {
     "anotuner-paper": partial(AnoTuner, AnoTunerConfig.paper(**_QUICK)),
 }
 _MAKERS |= {name: DETECTORS.load(name) for name in DETECTORS.names() if name not in _MAKERS}
+_MAKERS |= {
+    f"deployed-{name}": partial(DeployedDetector, DeployedConfig(name))
+    for name in DETECTORS.names()
+    if name != "anotuner" and issubclass(DETECTORS.load(name), Storable)
+}
 
 
 @pytest.mark.parametrize("name", sorted(_MAKERS))

@@ -15,14 +15,17 @@ A member that cannot pass a check by its nature names it, with the reason, in it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from faultsight.core.errors import InputError
-from faultsight.core.kpi_frame import KpiFrame
+from faultsight.core.feedback import Mark, MarkKind
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.core.seed import random_stream
-from faultsight.detect.contract import Detector, Score
+from faultsight.detect.contract import Detector, Score, Storable
+from faultsight.detect.deployed import DeployedDetector
 
 __all__ = ["CHECKS", "run_check", "small_fleet"]
 
@@ -199,6 +202,49 @@ def check_clear_error(make: MakeDetector) -> None:
         except InputError:
             continue
         raise AssertionError("what cannot be scored was accepted")
+
+
+def check_state_taken_out_and_in(make: MakeDetector) -> None:
+    """A detector that gives its state out scores the same bytes when it is put in again."""
+    frames = small_fleet(seed=12)
+    detector = _fitted(make, frames)
+    if not isinstance(detector, Storable):
+        return
+    state = detector.state()
+    again = type(detector).from_state(state)
+    stranger = KpiFrame("new", _KPIS, 0, 3600, frames[0].values)
+    assert _bytes(again.score([*frames, stranger])) == _bytes(detector.score([*frames, stranger]))
+    assert (again.kpis, again.interval_s) == (detector.kpis, detector.interval_s)
+    json.dumps(dict(state.settings), allow_nan=False)
+    try:
+        make().state()  # type: ignore[attr-defined]
+    except InputError:
+        return
+    raise AssertionError("the state of a detector that is not fitted was given out")
+
+
+def check_deployed_and_tuned_by_marks(make: MakeDetector) -> None:
+    """Deployed, it learns from marks, whatever their order, and stays as it was itself."""
+    frames = small_fleet(seed=13)
+    worse = _changed(frames[1], slice(130, 134), slice(None), 500.0)
+    frames = [frames[0], worse, frames[2]]
+    deployed = DeployedDetector(detector=make()).fit([frame[:_N_TRAIN] for frame in frames])
+    before = _bytes(deployed.score(frames))
+    marks = [
+        Mark("cell-0", TimeWindow(100 * 3600, 102 * 3600), MarkKind.FALSE_ALARM),
+        Mark("cell-1", TimeWindow(130 * 3600, 134 * 3600), MarkKind.MISSED),
+        Mark("cell-2", TimeWindow(120 * 3600, 121 * 3600), MarkKind.FALSE_ALARM),
+        Mark("cell-0", TimeWindow(110 * 3600, 111 * 3600), MarkKind.IGNORE),
+    ]
+    tuned, report = deployed.tune(frames, marks)
+    other, _ = deployed.tune(frames[::-1], marks[::-1])
+    assert report.n_marks == {"false_alarm": 2, "missed": 1}
+    assert _bytes(tuned.score(frames)) == _bytes(other.score(frames))
+    assert tuned.levels == other.levels
+    assert all(np.isfinite(level) for level in tuned.levels.values())
+    assert _bytes(deployed.score(frames)) == before
+    if all(score.residuals is None for score in deployed.score(frames)):
+        assert (tuned.head, tuned.usual) == (None, {})
 
 
 def run_check(check: Check, make: MakeDetector) -> None:

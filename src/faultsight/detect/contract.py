@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faultsight.core.errors import InputError
+from faultsight.core.errors import InputError, SettingError
 from faultsight.core.feedback import Mark
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 
-__all__ = ["Detector", "Progress", "Score", "Tunable", "silent"]
+__all__ = ["Detector", "DetectorState", "Progress", "Score", "Storable", "Tunable", "silent"]
 
 Progress = Callable[[str], None]
 """Told in a short line what happens."""
@@ -112,6 +112,33 @@ class Detector(ABC):
         if "name" not in vars(cls):
             cls.name = cls.__module__.rpartition(".")[2]
 
+    @classmethod
+    def with_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Return a detector with these fields of its config, the others as they are by default.
+
+        Raises
+        ------
+        SettingError
+            If there is no such field, or it cannot have that value.
+
+        Examples
+        --------
+        >>> from faultsight.detect import DETECTORS
+        >>> DETECTORS.load("pca").with_settings({"explained": 0.8}).config.explained
+        0.8
+        """
+        plain = cls()
+        known = {field.name for field in fields(plain.config)}
+        for name in settings:
+            if name not in known:
+                said = ", ".join(sorted(known)) or "none"
+                raise SettingError(f"{cls.name} has no setting {name!r}; there are {said}")
+        try:
+            config = replace(plain.config, **settings)
+        except TypeError as error:
+            raise SettingError(f"a setting of {cls.name} has a wrong type: {error}") from error
+        return type(plain)(config=config)  # type: ignore[call-arg]
+
     def fit(self, frames: Sequence[KpiFrame], *, progress: Progress = silent) -> Self:
         """Learn from unlabelled history what is usual.
 
@@ -191,6 +218,83 @@ class Tunable(Protocol):
 
     def tune(self, frames: Sequence[KpiFrame], marks: Sequence[Mark]) -> Any:
         """Return a tuned copy (and what was done); the detector itself stays as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class DetectorState:
+    """All that a fitted detector has learned, as plain numbers: nothing in it can run code.
+
+    Attributes
+    ----------
+    settings : mapping
+        Fields of its config, for JSON.
+    kpis : tuple of str
+        The KPIs fitted on.
+    interval_s : int
+        The interval fitted on.
+    entities : tuple of str
+        Whose the rows of arrays are, where an array has a row for each entity.
+    arrays : mapping of str to array
+        By name.
+    """
+
+    settings: Mapping[str, Any]
+    kpis: tuple[str, ...]
+    interval_s: int
+    entities: tuple[str, ...] = ()
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def array(self, name: str, *shape: int) -> NDArray[np.float64]:
+        """Return one array, checked.
+
+        Parameters
+        ----------
+        name : str
+            Which.
+        *shape : int
+            What its shape must be; -1 fits any length.
+
+        Raises
+        ------
+        InputError
+            If there is none, or it is of another type or shape.
+
+        Examples
+        --------
+        >>> state = DetectorState({}, ("load",), 60, arrays={"mean": np.array([0.5])})
+        >>> state.array("mean", 1).tolist()
+        [0.5]
+        """
+        if name not in self.arrays:
+            raise InputError(f"the detector's state lacks {name!r}")
+        found = self.arrays[name]
+        fits = len(found.shape) == len(shape) and all(
+            want in (-1, have) for want, have in zip(shape, found.shape, strict=True)
+        )
+        if found.dtype != np.float64 or not fits:
+            raise InputError(
+                f"the detector's {name!r} is {found.dtype} of shape {found.shape}, "
+                f"not float64 of {shape}"
+            )
+        return found
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """A detector whose learned state can be taken out and put in again."""
+
+    def state(self) -> DetectorState:
+        """Return all that was learned."""
+
+    @classmethod
+    def from_state(cls, state: DetectorState) -> Self:
+        """Return a detector that scores as the one did that the state was taken from.
+
+        Raises
+        ------
+        InputError
+            If the state is not one of this detector's.
+        """
 
 
 def _checked(frames: Sequence[KpiFrame]) -> list[KpiFrame]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from faultsight.core.errors import InputError, SettingError
 from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import KpiFrame
-from faultsight.core.seed import random_stream
 from faultsight.detect.anotuner._kept import KeptDeviations
 from faultsight.detect.anotuner._rows import RowBank, Windows
 from faultsight.detect.anotuner.active_learning import ActiveLearning, Query, choose_history
@@ -24,11 +23,14 @@ from faultsight.detect.anotuner.fine_tuning import Examples, FineTuning, fine_tu
 from faultsight.detect.contract import Progress
 from faultsight.detect.scaling import Scaling
 from faultsight.detect.thresholds import THRESHOLDS
-from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict
+from faultsight.detect.tuning.guard import CrossValidation
 from faultsight.detect.tuning.history_like_anomalies import history_like_anomalies
+from faultsight.detect.tuning.history_sample import sample_history
+from faultsight.detect.tuning.layers import Layer, take_layers
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan, rows_of_marks
 from faultsight.detect.tuning.recalibration import recalibrate
 from faultsight.detect.tuning.residual_head import HeadConfig, fit_head
+from faultsight.detect.tuning.tuning_report import TuningReport
 
 if TYPE_CHECKING:
     from faultsight.detect.anotuner import AnoTuner
@@ -119,39 +121,7 @@ class TuningConfig:
         return cls(**(said | changes))
 
 
-@dataclass(frozen=True)
-class TuningReport:
-    """What tuning did.
-
-    Attributes
-    ----------
-    n_marks : mapping of str to int
-        Marks learned from, by kind.
-    dropped : mapping of str to int
-        Marks that could not be used, by reason.
-    n_generated, n_history, n_asked : int
-        Windows augmented, sampled from history, and shown to the operator.
-    verdicts : tuple of GuardVerdict
-        For each layer, whether it was kept and why.
-    """
-
-    n_marks: dict[str, int]
-    dropped: dict[str, int]
-    n_generated: int = 0
-    n_history: int = 0
-    n_asked: int = 0
-    verdicts: tuple[GuardVerdict, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "marks": self.n_marks,
-            "dropped_marks": self.dropped,
-            "generated_windows": self.n_generated,
-            "history_windows": self.n_history,
-            "asked_windows": self.n_asked,
-            "layers": [verdict.to_dict() for verdict in self.verdicts],
-        }
+_FINE_TUNING = "fine-tuning"
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,14 +134,11 @@ class _Material:
     place: dict[str, int]
     ask: Callable[[Query], bool | None] | None
     answers: dict[tuple[str, int], bool | None] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    """What the latest fine-tuning learned from, for the report."""
 
 
-_FALLBACK = "recalibration by false alarms"
-"""Tried where recalibration by all marks is rolled back."""
-_Layer = Callable[
-    ["AnoTuner", _Material, MarkedRows, TuningConfig, TuningReport],
-    tuple["AnoTuner", TuningReport],
-]
+_Learn = Callable[["AnoTuner", _Material, MarkedRows, TuningConfig], "AnoTuner"]
 
 
 def tune(
@@ -186,40 +153,25 @@ def tune(
     """Return a tuned copy and what was done; see `AnoTuner.tune`."""
     frames = [_since_history(model, frame) for frame in sorted(frames, key=lambda f: f.entity)]
     marked = rows_of_marks(frames, marks)
-    counts: dict[str, int] = {}
-    for span in marked.spans:
-        counts[span.mark.kind.value] = counts.get(span.mark.kind.value, 0) + 1
-    blank = report = TuningReport(counts, dict(marked.dropped))
-    tuned = model = copy.copy(model)
+    report = TuningReport.of(marked)
+    model = copy.copy(model)
     model.levels, model.usual = dict(model.levels), dict(model.usual)
     model.checkpoint = None
     if not marked.spans:
         return model, report
     model._kept = KeptDeviations()
     material = _material(model, frames, marked, config, ask)
-    verdicts: list[GuardVerdict] = []
     guard = (
         CrossValidation(model, marked, material.sampled, frames=frames) if config.guard else None
     )
-    for title, learn, wanted in _layers(config, marked):
-        if not wanted or (title == _FALLBACK and verdicts[-1].kept):
-            continue
-        progress(f"tuning: {title}")
-
-        def step(base: AnoTuner, spans: MarkedRows, learn: _Layer = learn) -> AnoTuner:
-            return learn(base, material, spans, config, blank)[0]
-
-        if guard is None:
-            verdict = GuardVerdict(title, True, None, None, len(marked.spans), "not guarded")
-        else:
-            verdict = guard.judge(title, step)
-        progress(f"tuning: {title} {'kept' if verdict.kept else 'rolled back'}: {verdict.reason}")
-        if verdict.kept:
-            tuned, report = learn(tuned, material, marked, config, report)
-        verdicts.append(verdict)
+    tuned, verdicts = take_layers(
+        model, _layers(config, material, marked), marked, guard=guard, progress=progress
+    )
+    if any(verdict.step == _FINE_TUNING and verdict.kept for verdict in verdicts):
+        report = replace(report, **material.counts)
     tuned = copy.copy(tuned)
     tuned._kept = None
-    return tuned, replace(report, verdicts=tuple(verdicts))
+    return tuned, replace(report, verdicts=verdicts)
 
 
 def _since_history(model: AnoTuner, frame: KpiFrame) -> KpiFrame:
@@ -228,18 +180,28 @@ def _since_history(model: AnoTuner, frame: KpiFrame) -> KpiFrame:
     return frame if span is None else frame[frame.rows_in(span).start :]
 
 
-def _layers(config: TuningConfig, marked: MarkedRows) -> tuple[tuple[str, _Layer, bool], ...]:
-    """Return title, step and whether it is wanted, in order: each builds on those before."""
+def _layers(config: TuningConfig, material: _Material, marked: MarkedRows) -> list[Layer[AnoTuner]]:
+    """Return the layers wanted, in order: each builds on those before."""
     fine_tuned = config.fine_tuning != "none" and len(marked.spans) >= config.least_marks
     kinds = {span.mark.kind for span in marked.spans}
     both = {MarkKind.FALSE_ALARM, MarkKind.MISSED}
-    return (
-        ("history correction", _corrected, config.correction),
-        ("fine-tuning", _fine_tuned, fine_tuned),
-        ("residual head", _with_head, config.head),
-        ("recalibration", _recalibrated, config.recalibration),
-        (_FALLBACK, _raised, config.recalibration and both <= kinds),
-    )
+
+    def layer(title: str, learn: _Learn, *, is_fallback: bool = False) -> Layer[AnoTuner]:
+        def of_marks(model: AnoTuner, told: MarkedRows) -> AnoTuner:
+            return learn(model, material, told, config)
+
+        return Layer(title, of_marks, is_fallback)
+
+    wanted = (
+        (layer("history correction", _corrected), config.correction),
+        (layer(_FINE_TUNING, _fine_tuned), fine_tuned),
+        (layer("residual head", _with_head), config.head),
+        (layer("recalibration", _recalibrated), config.recalibration),
+        # What was missed need not come again.
+        (layer("recalibration by false alarms", _raised, is_fallback=True),
+         config.recalibration and both <= kinds),
+    )  # fmt: skip
+    return [layer for layer, is_wanted in wanted if is_wanted]
 
 
 def _material(
@@ -259,21 +221,9 @@ def _material(
     if not any(history_rows.values()):
         raise InputError("the frames hold no row of the history trained on")
     aside = history_like_anomalies(_deviations(model, frames), history_rows, marked)
-    pool = []
-    for number, frame in enumerate(frames):
-        n_rows = history_rows[frame.entity]
-        usable = ~marked.is_marked(frame.entity, len(frame))[:n_rows] & ~aside[frame.entity]
-        usable &= np.isfinite(frame.values[:n_rows]).any(axis=1)
-        at = np.flatnonzero(usable)
-        pool.append(np.stack([np.full(len(at), number), at], axis=1))
-    together = np.concatenate(pool)
-    stream = random_stream(config.seed, "history")
-    n = min(config.most_history, len(together))
-    chosen = together[np.sort(stream.choice(len(together), n, replace=False))]
-    sampled = {
-        frames[number].entity: chosen[chosen[:, 0] == number, 1]
-        for number in np.unique(chosen[:, 0])
-    }
+    sampled = sample_history(
+        frames, history_rows, marked, aside, most=config.most_history, seed=config.seed
+    )
     place = {frame.entity: number for number, frame in enumerate(frames)}
     return _Material(frames, history_rows, sampled, place, ask)
 
@@ -283,8 +233,7 @@ def _corrected(
     material: _Material,
     marked: MarkedRows,
     config: TuningConfig,
-    report: TuningReport,
-) -> tuple[AnoTuner, TuningReport]:
+) -> AnoTuner:
     """Learn anew what is usual: without history like anomalies, with rows of false alarms."""
     tuned = copy.copy(model)
     deviations = _deviations(model, material.frames)
@@ -299,7 +248,7 @@ def _corrected(
             [tuned.scaling.apply(frame) for frame in history]
         )
         tuned.condition = condition.with_others(model.condition)
-    return _with_usual(tuned, material, marked, config), report
+    return _with_usual(tuned, material, marked, config)
 
 
 def _deviations(model: AnoTuner, frames: Sequence[KpiFrame]) -> dict[str, NDArray[np.float32]]:
@@ -376,11 +325,10 @@ def _fine_tuned(
     material: _Material,
     marked: MarkedRows,
     config: TuningConfig,
-    report: TuningReport,
-) -> tuple[AnoTuner, TuningReport]:
+) -> AnoTuner:
     """Fine-tune the network on marked windows and history, and learn anew what is usual."""
     if not marked.spans:
-        return model, report
+        return model
     bank = model._bank([model.scaling.apply(frame) for frame in material.frames])
     collect = _Collector(model, material, bank, marked)
     missed = collect.spans([s for s in marked.spans if s.mark.kind is MarkKind.MISSED])
@@ -410,9 +358,9 @@ def _fine_tuned(
             seed=config.seed,
         ),
     )
-    tuned = _with_usual(tuned, material, marked, config)
     n_history = 0 if history is None else len(history)
-    return tuned, replace(report, n_generated=n_new, n_history=n_history, n_asked=n_asked)
+    material.counts.update(n_generated=n_new, n_history=n_history, n_asked=n_asked)
+    return _with_usual(tuned, material, marked, config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -509,8 +457,7 @@ def _with_head(
     material: _Material,
     marked: MarkedRows,
     config: TuningConfig,
-    report: TuningReport,
-) -> tuple[AnoTuner, TuningReport]:
+) -> AnoTuner:
     """Learn the residual head on what the network leaves over."""
     tuned = copy.copy(model)
     tuned.head = None
@@ -520,7 +467,7 @@ def _with_head(
         config=HeadConfig(memory=0.0, seed=config.seed), largest=model.config.largest,
     )  # fmt: skip
     # Weighted residuals have another scale; the deployed rule is applied to it anew.
-    return _with_levels(tuned, material, marked.only(()), config), report
+    return _with_levels(tuned, material, marked.only(()), config)
 
 
 def _recalibrated(
@@ -528,10 +475,9 @@ def _recalibrated(
     material: _Material,
     marked: MarkedRows,
     config: TuningConfig,
-    report: TuningReport,
-) -> tuple[AnoTuner, TuningReport]:
+) -> AnoTuner:
     """Count false alarms among the history of levels; come down to what was missed."""
-    return _with_levels(copy.copy(model), material, marked, config), report
+    return _with_levels(copy.copy(model), material, marked, config)
 
 
 def _raised(
@@ -539,8 +485,7 @@ def _raised(
     material: _Material,
     marked: MarkedRows,
     config: TuningConfig,
-    report: TuningReport,
-) -> tuple[AnoTuner, TuningReport]:
+) -> AnoTuner:
     """Recalibrate by false alarms alone: what was missed need not come again."""
     normal = marked.only([span for span in marked.spans if not span.is_anomaly])
-    return _with_levels(copy.copy(model), material, normal, config), report
+    return _with_levels(copy.copy(model), material, normal, config)

@@ -7,13 +7,16 @@ squared, over the usual one of the entity and KPI, summed over KPIs.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.errors import InputError
 from faultsight.core.kpi_frame import KpiFrame
-from faultsight.detect.contract import Detector, Progress, Score
+from faultsight.detect.contract import Detector, DetectorState, Progress, Score
 from faultsight.detect.scaling import Scaling
 from faultsight.detect.tuning.aggregation import aggregate
 
@@ -27,7 +30,10 @@ _LEAST_ERROR = 1e-6
 
 
 class StandardizedDetector(Detector):
-    """The base of detectors that predict a standardized row; they implement `_learn`, `_expect`."""
+    """The base of detectors that predict a standardized row.
+
+    They implement `_learn` and `_expect`, and give and take what was learned.
+    """
 
     @abstractmethod
     def _learn(self, tables: Sequence[Rows]) -> None:
@@ -36,6 +42,67 @@ class StandardizedDetector(Detector):
     @abstractmethod
     def _expect(self, table: Rows) -> Rows:
         """Return what each row should be, from rows up to it."""
+
+    @abstractmethod
+    def _learned(self) -> Mapping[str, Rows]:
+        """Return what `_learn` has found, by name."""
+
+    @abstractmethod
+    def _take(self, state: DetectorState) -> None:
+        """Take up what `_learned` returned."""
+
+    def state(self) -> DetectorState:
+        """Return all that was learned.
+
+        Raises
+        ------
+        InputError
+            If the detector is not fitted.
+        """
+        if not self.kpis:
+            raise InputError(f"{self.name} is not fitted; there is no state to take")
+        entities = tuple(self.moments)
+
+        def table(rows: Mapping[str, Rows]) -> Rows:
+            return np.stack([rows[entity] for entity in entities])
+
+        arrays = {
+            "scaling.low": table(self.scaling.low),
+            "scaling.span": table(self.scaling.span),
+            "mean": table({e: mean for e, (mean, _) in self.moments.items()}),
+            "deviation": table({e: deviation for e, (_, deviation) in self.moments.items()}),
+            "usual": table(self.usual),
+            "fleet.mean": self.fleet[0],
+            "fleet.deviation": self.fleet[1],
+            "fleet.usual": self.usual_elsewhere,
+            **self._learned(),
+        }
+        return DetectorState(asdict(self.config), self.kpis, self.interval_s, entities, arrays)
+
+    @classmethod
+    def from_state(cls, state: DetectorState) -> Self:
+        """Return a detector that scores as the one did that the state was taken from.
+
+        Raises
+        ------
+        InputError
+            If the state is not one of this detector's.
+        """
+        detector = cls.with_settings(state.settings)
+        n, k = len(state.entities), len(state.kpis)
+        detector.kpis, detector.interval_s = state.kpis, state.interval_s
+
+        def rows(name: str) -> dict[str, Rows]:
+            return dict(zip(state.entities, state.array(name, n, k), strict=True))
+
+        detector.scaling = Scaling(rows("scaling.low"), rows("scaling.span"))
+        means, deviations = rows("mean"), rows("deviation")
+        detector.moments = {e: (means[e], deviations[e]) for e in state.entities}
+        detector.usual = rows("usual")
+        detector.fleet = state.array("fleet.mean", k), state.array("fleet.deviation", k)
+        detector.usual_elsewhere = state.array("fleet.usual", k)
+        detector._take(state)
+        return detector
 
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
         self.scaling = Scaling.fit(frames)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from faultsight.detect.contract import DetectorState
 from faultsight.detect.peers._standardized import Rows, StandardizedDetector
 
 __all__ = ["InputNorm", "InputNormConfig"]
@@ -34,6 +35,12 @@ class InputNorm(StandardizedDetector):
         self.config = config or InputNormConfig()
 
     def _learn(self, tables: Sequence[Rows]) -> None:
+        pass
+
+    def _learned(self) -> Mapping[str, Rows]:
+        return {}
+
+    def _take(self, state: DetectorState) -> None:
         pass
 
     def _expect(self, table: Rows) -> Rows:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from faultsight.core.errors import SettingError
+from faultsight.detect.contract import DetectorState
 from faultsight.detect.peers._standardized import Rows, StandardizedDetector
 
 __all__ = ["PCA", "PCAConfig"]
@@ -62,7 +63,14 @@ class PCA(StandardizedDetector):
         share = np.cumsum(values) / max(values.sum(), 1e-12)
         n_kept = int(np.searchsorted(share, self.config.explained - 1e-12)) + 1
         # With all components every row would be usual.
-        self.components = vectors[:, : min(n_kept, len(values) - 1)]
+        # In one layout, so that a stored one rounds as this one does.
+        self.components = np.ascontiguousarray(vectors[:, : min(n_kept, len(values) - 1)])
+
+    def _learned(self) -> Mapping[str, Rows]:
+        return {"components": self.components}
+
+    def _take(self, state: DetectorState) -> None:
+        self.components = state.array("components", len(state.kpis), -1)
 
     def _expect(self, table: Rows) -> Rows:
         return np.asarray(table @ self.components @ self.components.T)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.core.errors import InputError
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.core.seed import random_stream
-from faultsight.detect.contract import Detector, Progress, Score
+from faultsight.detect.contract import Detector, DetectorState, Progress, Score
 
 __all__ = ["RandomScore", "RandomScoreConfig"]
 
@@ -50,6 +51,25 @@ class RandomScore(Detector):
 
     def __init__(self, config: RandomScoreConfig | None = None) -> None:
         self.config = config or RandomScoreConfig()
+
+    def state(self) -> DetectorState:
+        """Return all that was learned: which KPIs there are.
+
+        Raises
+        ------
+        InputError
+            If the detector is not fitted.
+        """
+        if not self.kpis:
+            raise InputError(f"{self.name} is not fitted; there is no state to take")
+        return DetectorState(asdict(self.config), self.kpis, self.interval_s)
+
+    @classmethod
+    def from_state(cls, state: DetectorState) -> Self:
+        """Return a detector that scores as the one did that the state was taken from."""
+        detector = cls.with_settings(state.settings)
+        detector.kpis, detector.interval_s = state.kpis, state.interval_s
+        return detector
 
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
         pass

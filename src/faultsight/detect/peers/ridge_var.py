@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve
 
 from faultsight.core.errors import SettingError
+from faultsight.detect.contract import DetectorState
 from faultsight.detect.peers._standardized import Rows, StandardizedDetector
 
 __all__ = ["RidgeVAR", "RidgeVARConfig"]
@@ -59,7 +60,15 @@ class RidgeVAR(StandardizedDetector):
             gram += past.T @ past
             cross += past.T @ table
         gram[np.diag_indices(width)] += self.config.penalty
-        self.coefficients = solve(gram, cross, assume_a="pos")
+        # In one layout, so that a stored one rounds as this one does.
+        self.coefficients = np.ascontiguousarray(solve(gram, cross, assume_a="pos"))
+
+    def _learned(self) -> Mapping[str, Rows]:
+        return {"coefficients": self.coefficients}
+
+    def _take(self, state: DetectorState) -> None:
+        n_kpis = len(state.kpis)
+        self.coefficients = state.array("coefficients", n_kpis * self.config.n_lags, n_kpis)
 
     def _expect(self, table: Rows) -> Rows:
         return np.asarray(self._past(table) @ self.coefficients)

@@ -1,0 +1,73 @@
+"""Layers of tuning, taken one after the other: each builds on those that were kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from faultsight.detect.contract import Progress
+from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict, Model
+from faultsight.detect.tuning.marked_rows import MarkedRows
+
+__all__ = ["Layer", "take_layers"]
+
+
+@dataclass(frozen=True)
+class Layer(Generic[Model]):
+    """One way to learn from marks.
+
+    Attributes
+    ----------
+    title : str
+        What it is called in reports.
+    learn : callable
+        Returns what it makes of a model and of marks; never changes the model.
+    is_fallback : bool
+        Taken only where the layer before it was rolled back.
+    """
+
+    title: str
+    learn: Callable[[Model, MarkedRows], Model]
+    is_fallback: bool = False
+
+
+def take_layers(
+    model: Model,
+    layers: Sequence[Layer[Model]],
+    marked: MarkedRows,
+    *,
+    guard: CrossValidation[Model] | None,
+    progress: Progress,
+) -> tuple[Model, tuple[GuardVerdict, ...]]:
+    """Return the model after the layers that the guard keeps, and its verdicts.
+
+    Parameters
+    ----------
+    model : Deployed
+        Before any layer.
+    layers : sequence of Layer
+        In order.
+    marked : MarkedRows
+        All marks; the guard shows each layer a part of them first.
+    guard : CrossValidation, optional
+        Judges each layer; without one, all are kept.
+    progress : callable
+        Told in a short line what happens.
+    """
+    verdicts: list[GuardVerdict] = []
+    for layer in layers:
+        if layer.is_fallback and verdicts and verdicts[-1].kept:
+            continue
+        progress(f"tuning: {layer.title}")
+        if guard is None:
+            n_marks = len(marked.spans)
+            verdict = GuardVerdict(layer.title, True, None, None, n_marks, "not guarded")
+        else:
+            verdict = guard.judge(layer.title, layer.learn)
+        said = "kept" if verdict.kept else "rolled back"
+        progress(f"tuning: {layer.title} {said}: {verdict.reason}")
+        if verdict.kept:
+            model = layer.learn(model, marked)
+        verdicts.append(verdict)
+    return model, tuple(verdicts)

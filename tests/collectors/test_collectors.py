@@ -26,7 +26,7 @@ from faultsight.core.errors import (
 
 
 def test_members_are_found_by_their_file_and_keep_the_contract() -> None:
-    assert COLLECTORS.names() == ["csv_export", "pypnm_json", "snmp"]
+    assert COLLECTORS.names() == ["csv_export", "folder", "pypnm_json", "snmp"]
     for name in COLLECTORS.names():
         member = COLLECTORS.load(name)
         assert issubclass(member, Collector)

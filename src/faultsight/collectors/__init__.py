@@ -1,18 +1,28 @@
-"""Samples in: SNMP, answers of PyPNM, exports of other tools; all become the same telemetry.
+"""Samples in: SNMP, answers of PyPNM, exports of other tools, watched folders of any telemetry.
 
 >>> from faultsight.collectors import COLLECTORS
 >>> COLLECTORS.names()
-['csv_export', 'pypnm_json', 'snmp']
+['csv_export', 'folder', 'pypnm_json', 'snmp']
 """
 
 from __future__ import annotations
 
 from faultsight.collectors._contract import Collected, Collector, Sink
 from faultsight.collectors._device_ids import DeviceIds
+from faultsight.collectors._ledger import FileLedger, Ledger
 from faultsight.collectors._set_aside import SetAside
 from faultsight.core.family import Family
 
-__all__ = ["COLLECTORS", "Collected", "Collector", "DeviceIds", "SetAside", "Sink"]
+__all__ = [
+    "COLLECTORS",
+    "Collected",
+    "Collector",
+    "DeviceIds",
+    "FileLedger",
+    "Ledger",
+    "SetAside",
+    "Sink",
+]
 
 COLLECTORS: Family[Collector] = Family(
     kind="collector",

@@ -1,4 +1,4 @@
-"""What a collector is: `collect(sink)` gathers polls once and writes them, whole or not at all.
+"""What a collector is: `collect(sink)` gathers samples once and writes them, whole or not at all.
 
 A sink is anything with ``append(table)``, such as `faultsight.core.telemetry.TelemetryFolder`. The
 public verb checks what every collector must check, and counts what it set aside; a member
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import polars as pl
@@ -19,7 +19,7 @@ import polars as pl
 from faultsight.collectors._ranges import within_ranges
 from faultsight.collectors._set_aside import SetAside, merged
 
-__all__ = ["Batch", "Collected", "Collector", "Progress", "Sink", "silent"]
+__all__ = ["Batch", "Collected", "Collector", "Progress", "Sink", "Written", "silent"]
 
 Progress = Callable[[str], None]
 """Told in a short line what happens."""
@@ -36,8 +36,17 @@ class Sink(Protocol):
         """Write a table as `faultsight.core.polls.node_polls` reads it; say how many files."""
 
 
-def _append(sink: Sink, table: pl.DataFrame) -> int:
-    return sink.append(table)
+@dataclass(frozen=True)
+class Written:
+    """How many rows and files were written, and how many polls could not be after all."""
+
+    rows: int
+    files: int
+    refused: int = 0
+
+
+def _append(sink: Sink, table: pl.DataFrame) -> Written:
+    return Written(table.height, sink.append(table))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +68,10 @@ class Batch:
     details : mapping
         More figures for the JSON.
     write : callable
-        How to write the checked table; by default the sink's ``append``.
+        How to write the checked table; by default the sink's ``append``. It may add to
+        ``set_aside``.
+    is_of_polls : bool
+        Whether it is telemetry of cable modems, with ranges that values of a plant lie in.
     """
 
     table: pl.DataFrame
@@ -70,7 +82,8 @@ class Batch:
     round_id: int | None = None
     notes: Sequence[str] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
-    write: Callable[[Sink, pl.DataFrame], int] = _append
+    write: Callable[[Sink, pl.DataFrame], Written] = _append
+    is_of_polls: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,22 +186,33 @@ class Collector(ABC):
             If nothing of the input can be used.
         """
         start = time.perf_counter()
+        batches: list[Batch] = []
+        aside: list[SetAside] = []
+        out_of_range: list[SetAside]
+        rows = files = refused = 0
         with self._ready(sink):
-            batch = self._collect(progress)
-            table, out_of_range = within_ranges(batch.table)
-            files = batch.write(sink, table)
+            told = self._collect(progress)
+            for batch in [told] if isinstance(told, Batch) else told:
+                table, out_of_range = batch.table, []
+                if batch.is_of_polls:
+                    table, out_of_range = within_ranges(table)
+                written = batch.write(sink, table)
+                rows, files = rows + written.rows, files + written.files
+                refused += written.refused
+                aside += [*batch.set_aside, *out_of_range]
+                batches.append(replace(batch, table=table.clear()))
         return Collected(
             collector=self.name,
-            polled=batch.polled,
-            answered=batch.answered,
-            retried=batch.retried,
-            rows=table.height,
+            polled=sum(batch.polled for batch in batches),
+            answered=sum(batch.answered for batch in batches) - refused,
+            retried=sum(batch.retried for batch in batches),
+            rows=rows,
             files=files,
             seconds=time.perf_counter() - start,
-            set_aside=merged([*batch.set_aside, *out_of_range]),
-            round_id=batch.round_id,
-            notes=tuple(batch.notes),
-            details=batch.details,
+            set_aside=merged(aside),
+            round_id=batches[-1].round_id if batches else None,
+            notes=tuple(note for batch in batches for note in batch.notes),
+            details={key: value for batch in batches for key, value in batch.details.items()},
         )
 
     def _ready(self, sink: Sink) -> AbstractContextManager[None]:
@@ -196,5 +220,8 @@ class Collector(ABC):
         return nullcontext()
 
     @abstractmethod
-    def _collect(self, progress: Progress) -> Batch:
-        """Gather; values are in the units that their columns name."""
+    def _collect(self, progress: Progress) -> Batch | Iterator[Batch]:
+        """Gather; values are in the units that their columns name.
+
+        A member that writes piece by piece yields each batch; it goes on when that is written.
+        """

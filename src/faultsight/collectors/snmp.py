@@ -24,7 +24,7 @@ import polars as pl
 
 from faultsight.collectors import _docsis_objects as docsis
 from faultsight.collectors._cmts_walk import CmtsTables, columns_of, walk_cmts
-from faultsight.collectors._contract import Batch, Collector, Progress, Sink
+from faultsight.collectors._contract import Batch, Collector, Progress, Sink, Written
 from faultsight.collectors._docsis_objects import OFDMA, SC_QAM
 from faultsight.collectors._many_sockets import allow_open_files, run_all
 from faultsight.collectors._modem_polls import (
@@ -270,8 +270,10 @@ class SnmpCollector(Collector):
         return self._journal.state().filter(pl.col("listed_at") >= oldest)
 
 
-def _write(journal: RoundJournal, next_state: pl.DataFrame, sink: Sink, table: pl.DataFrame) -> int:
-    return journal.write(sink, table, next_state)
+def _write(
+    journal: RoundJournal, next_state: pl.DataFrame, sink: Sink, table: pl.DataFrame
+) -> Written:
+    return Written(table.height, journal.write(sink, table, next_state))
 
 
 def _no_longer_listed(rounds: Sequence[_CmtsRound], state: pl.DataFrame) -> list[DeviceRow]:

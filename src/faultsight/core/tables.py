@@ -42,18 +42,22 @@ def read_table(
         raise InputError("no such file", source=str(path))
     try:
         if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, glob=False)
         if isinstance(as_text, bool):
             return pl.read_csv(
                 path,
                 infer_schema=not as_text,
                 infer_schema_length=None,
+                glob=False,
                 schema_overrides=_present(path, names),
             )
-        kinds = pl.scan_csv(path, infer_schema_length=None).collect_schema()
+        kinds = pl.scan_csv(path, infer_schema_length=None, glob=False).collect_schema()
         texts = [c for c, kind in kinds.items() if c in as_text or not kind.is_float()]
         return pl.read_csv(
-            path, infer_schema_length=None, schema_overrides=dict.fromkeys(texts, pl.String())
+            path,
+            infer_schema_length=None,
+            schema_overrides=dict.fromkeys(texts, pl.String()),
+            glob=False,
         )
     except (
         pl.exceptions.PolarsError,
@@ -68,7 +72,7 @@ def read_table(
 def _present(path: Path, names: Collection[str]) -> dict[str, pl.String]:
     if not names:
         return {}
-    columns = pl.scan_csv(path, infer_schema=False).collect_schema().names()
+    columns = pl.scan_csv(path, infer_schema=False, glob=False).collect_schema().names()
     return {name: pl.String() for name in names if name in columns}
 
 

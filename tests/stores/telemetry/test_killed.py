@@ -123,8 +123,8 @@ def test_appends_and_merges_are_whole_or_not_at_all(
         told = KpiStore(store.path)
         found = told.table().sort("timestamp", "entity")
         # The key of the last append that was finished; that of a later one would be a lie.
-        keys = json.loads((store.path / "feed.json").read_text())["keys"]
-        n_appended = int(keys[-1]) + 1 if keys else 0
+        recent = json.loads((store.path / "feed.json").read_text())["recent"]
+        n_appended = int(recent[-1]["key"]) + 1 if recent else 0
         assert_frame_equal(
             found.select(expected.after(n_appended).columns) if n_appended else found.clear(),
             expected.after(n_appended) if n_appended else found,

@@ -88,8 +88,8 @@ class Feed:
         Rows before it were given up.
     names_file : int
         Number of the append that last wrote the list of entities; -1 is none.
-    keys : tuple of str
-        Keys of the last appends that had one.
+    recent : tuple of dict
+        The last appends that had a key: ``key``, and what was told of each.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Feed:
     newest_s: int | None = None
     kept_from_s: int | None = None
     names_file: int = -1
-    keys: tuple[str, ...] = ()
+    recent: tuple[dict[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -138,8 +138,9 @@ class Feed:
             if told.pop("format") != _FORMAT:
                 raise InputError(f"its format is not {_FORMAT!r}", source=str(folder))
             told["limits"] = FeedLimits(**told["limits"])
-            for name in ("attributes", "columns", "keys"):
+            for name in ("attributes", "columns"):
                 told[name] = tuple(map(str, told[name]))
+            told["recent"] = tuple(map(dict, told["recent"]))
             return cls(**told)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingError) as error:
             raise InputError("not a feed of telemetry", source=str(folder)) from error

@@ -39,7 +39,7 @@ from faultsight.stores.telemetry.quarantine import Quarantine
 __all__ = ["Appended", "KpiStore"]
 
 _DAY_S = 86_400
-_KEYS_KEPT = 256
+_KEYS_KEPT = 32
 _WRITERS = 4
 _RELISTED = 3
 
@@ -65,7 +65,7 @@ class Appended:
     ignored : tuple of str
         Columns that are no KPIs.
     is_known : bool
-        Whether the key was appended before, so that nothing was done.
+        Whether the key was appended before: the figures are of then, ``n_files`` is 0.
     """
 
     n_rows: int
@@ -282,28 +282,36 @@ class KpiStore:
         received_at_s = time.time() if received_at_s is None else received_at_s
         with locked(self.path / ".lock"):
             feed = Feed.read(self.path)
-            if key and key in feed.keys:
-                return Appended(0, 0, is_known=True)
+            known = [told for told in feed.recent if key and told["key"] == key]
             if (self.path / ".writing").exists():
                 self._remove_unfinished(feed)
             checked = check_rows(rows, feed, source=source, received_at_s=received_at_s)
+            told = Appended(
+                n_rows=checked.table.height,
+                n_files=0,
+                quarantined={rule: len(found) for rule, found in sorted(checked.set_aside.items())},
+                windows=self._late(checked, feed),
+                n_merged=checked.n_merged,
+                ignored=checked.ignored,
+            )
+            if known:
+                # Whoever was killed before it could act on what it was told is told once more.
+                return replace(
+                    told,
+                    n_rows=int(known[0]["n_rows"]),
+                    quarantined=dict(known[0]["quarantined"]),
+                    is_known=True,
+                )
             names = self._names_with(checked, feed, source)
             (self.path / ".writing").touch()
             try:
-                n_files = self._write(rows, checked, names, feed, source, received_at_s, key)
+                n_files = self._write(rows, checked, names, feed, source, received_at_s, key, told)
             except BaseException:
                 # Read again: the commit itself may have been done.
                 self._remove_unfinished(Feed.read(self.path))
                 raise
             (self.path / ".writing").unlink(missing_ok=True)
-        return Appended(
-            n_rows=checked.table.height,
-            n_files=n_files,
-            quarantined={rule: len(found) for rule, found in sorted(checked.set_aside.items())},
-            windows=self._late(checked, feed),
-            n_merged=checked.n_merged,
-            ignored=checked.ignored,
-        )
+        return replace(told, n_files=n_files)
 
     def _write(
         self,
@@ -314,6 +322,7 @@ class KpiStore:
         source: str,
         received_at_s: float,
         key: str,
+        told: Appended,
     ) -> int:
         number = feed.last + 1
         changed: dict[str, Any] = {"last": number, "columns": checked.columns}
@@ -336,7 +345,8 @@ class KpiStore:
                 newest_s, newest_s if feed.newest_s is None else feed.newest_s
             )
         if key:
-            changed["keys"] = (*feed.keys, key)[-_KEYS_KEPT:]
+            kept = {"key": key, "n_rows": told.n_rows, "quarantined": told.quarantined}
+            changed["recent"] = (*feed.recent, kept)[-_KEYS_KEPT:]
         feed.changed(**changed).write(self.path)
         _sync(self.path)
         if names is not None:

@@ -183,6 +183,11 @@ class BucketedFiles:
                 widest = file
         return live, replaced
 
+    def next_number(self, bucket: int, day: date | str) -> int:
+        """Return the number after the highest of a bucket and day."""
+        files = map(DayFile.at, self.folder(bucket).glob(f"{day}.*.parquet"))
+        return 1 + max((file.last for file in files), default=-1)
+
     def write(self, bucket: int, day: date, first: int, last: int, table: pl.DataFrame) -> DayFile:
         """Write a file, whole or not at all.
 

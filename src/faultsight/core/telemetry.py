@@ -2,12 +2,12 @@
 
 ``FOLDER/telemetry.json`` tells the format; ``FOLDER/bucket=07/2026-01-03.0000.parquet`` holds the
 polls of one day of the fiber nodes whose name falls into bucket 7, sorted by fiber node, device,
-time and channel. Simulators and collectors append files; readers see whole files only.
+time and channel. Simulators and collectors append files; readers see whole files only. Many files
+may be merged into few meanwhile (`faultsight.core.bucketed`): open a folder anew now and then.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
+from faultsight.core.bucketed import BucketedFiles, bucket_of
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
@@ -37,17 +38,6 @@ _SCHEMA: dict[str, pl.DataType] = {
     "answered": pl.Boolean(),
     "pre_equalization": pl.Binary(),
 }
-
-
-def bucket_of(fnode: str, n_buckets: int) -> int:
-    """Return the bucket of a fiber node.
-
-    Examples
-    --------
-    >>> bucket_of("F1", 16) == bucket_of("F1", 16), 0 <= bucket_of("F2", 16) < 16
-    (True, True)
-    """
-    return int.from_bytes(hashlib.sha256(fnode.encode()).digest()[:8]) % n_buckets
 
 
 class TelemetryFolder:
@@ -145,22 +135,22 @@ class TelemetryFolder:
         return len(parts)
 
     def _write(self, bucket: int, day: str, part: pl.DataFrame) -> None:
-        folder = self.path / f"bucket={bucket:02d}"
-        number = 1 + max(
-            (_day_and_number(f)[1] for f in folder.glob(f"{day}.*.parquet")), default=-1
-        )
+        files = BucketedFiles(self.path, self.n_buckets)
+        number = files.next_number(bucket, day)
         buffer = BytesIO()
         part.write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=262_144)
-        write_atomic(folder / f"{day}.{number:04d}.parquet", buffer.getvalue())
+        path = files.folder(bucket) / f"{day}.{number:04d}.parquet"
+        write_atomic(path, buffer.getvalue())
 
     @cached_property
     def _index(self) -> dict[int, dict[date, list[Path]]]:
         """The files by bucket and day."""
         index: dict[int, dict[date, list[Path]]] = {}
+        files = BucketedFiles(self.path, self.n_buckets)
         for bucket in range(self.n_buckets):
             days: dict[date, list[Path]] = {}
-            for file in sorted((self.path / f"bucket={bucket:02d}").glob("*.*.parquet")):
-                days.setdefault(_day_and_number(file)[0], []).append(file)
+            for file in files.live(bucket):
+                days.setdefault(file.day, []).append(file.path)
             if days:
                 index[bucket] = days
         return index
@@ -249,14 +239,6 @@ def _refuse_missing(column: pl.Series) -> None:
     if is_missing.any():
         row = int(is_missing.arg_true()[0]) + 1
         raise InputError("the value is missing", column=column.name, row=row)
-
-
-def _day_and_number(file: Path) -> tuple[date, int]:
-    day, number, _ = file.name.split(".", 2)
-    try:
-        return date.fromisoformat(day), int(number)
-    except ValueError as error:
-        raise InputError("not a file of telemetry", source=str(file)) from error
 
 
 def _moment(seconds: int) -> datetime:

@@ -1,0 +1,168 @@
+"""Telemetry in: into the store of its feed, once, and what must be scored anew for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from faultsight.app.feeds import config_of
+from faultsight.app.folders import StateFolder
+from faultsight.core.errors import FaultSightError, InputError
+from faultsight.core.kpi_frame import TimeWindow, epoch_seconds
+from faultsight.core.telemetry import TelemetryFolder
+from faultsight.stores.operations import Feed, Operations
+from faultsight.stores.telemetry import FeedLimits, KpiStore
+
+__all__ = ["Intake", "Taken"]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a table.
+
+    Attributes
+    ----------
+    key : str
+        By which its content is known.
+    is_new : bool
+        False if it had been taken in before; then nothing was done.
+    n_rows, n_quarantined : int
+        Rows kept and set aside.
+    quarantined : dict of str to int
+        Rows set aside, by reason.
+    """
+
+    key: str
+    is_new: bool
+    n_rows: int = 0
+    n_quarantined: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+
+
+class Intake:
+    """Writes tables of telemetry into the stores.
+
+    Parameters
+    ----------
+    ops, folder
+        Where feeds are listed, and where their telemetry lies.
+    """
+
+    def __init__(self, ops: Operations, folder: StateFolder) -> None:
+        self._ops = ops
+        self._folder = folder
+
+    def seen(self, feed: str, key: str) -> bool:
+        """Whether a content was taken in."""
+        return self._ops.files.seen(feed, key)
+
+    def take(self, feed: str, table: pl.DataFrame, *, key: str, source: str) -> Taken:
+        """Take a table in; a second time with one key nothing is done.
+
+        The telemetry is written first and the operations store says so last, so that a crash in
+        between is mended by taking the same content in again.
+
+        Raises
+        ------
+        InputError
+            If the table cannot be used at all; names the column.
+        """
+        stored = self._ops.feeds.get(feed)
+        if self._ops.files.seen(feed, key):
+            return Taken(key, is_new=False)
+        if stored.kind == "polls":
+            return self._polls(stored, table, key, source)
+        store = self.store_of(stored)
+        received_s = time.time()
+        added = store.append(table, source=source, received_at_s=received_s, key=key)
+        windows: Mapping[str, TimeWindow] = added.windows
+        if added.is_known:  # written before a crash; what it touched is no longer told
+            windows = _all_windows(table, stored)
+        newest_s = store.newest_s
+        data_until_s = None if newest_s is None else newest_s + stored.interval_s
+        with self._ops.transaction() as tx:
+            if stored.kind == "kpi":
+                known = self._ops.entities.attributes(feed, tx=tx)
+                new = _unknown(_names(table), known)
+                if new:
+                    self._ops.entities.put(feed, new, tx=tx)
+            self._ops.feeds.set_watermark(feed, data_until_s=data_until_s, tx=tx)
+            if windows:
+                self._ops.feeds.mark_dirty(feed, windows, tx=tx)
+            self._ops.files.record(
+                feed, key, source, added.n_rows, added.n_quarantined, added.quarantined, tx=tx
+            )
+        return Taken(
+            key, is_new=True, n_rows=added.n_rows, n_quarantined=added.n_quarantined,
+            quarantined=dict(added.quarantined),
+        )  # fmt: skip
+
+    def store_of(self, feed: Feed) -> KpiStore:
+        """Return the store of a ``kpi`` or ``cube`` feed, made where it is missing."""
+        cube = config_of(feed).cube
+        return KpiStore.create(
+            self._folder.telemetry(feed.name),
+            name=feed.name,
+            kind="cube" if feed.kind == "cube" else "kpi",
+            interval_s=feed.interval_s,
+            attributes=cube.attributes if feed.kind == "cube" and cube is not None else (),
+            columns=cube.columns if feed.kind == "cube" and cube is not None else None,
+            limits=FeedLimits(),
+            quarantine=self._folder.quarantine(feed.name),
+        )
+
+    def _polls(self, feed: Feed, table: pl.DataFrame, key: str, source: str) -> Taken:
+        polls = TelemetryFolder.create(self._folder.telemetry(feed.name))
+        try:
+            polls.append(table)
+        except FaultSightError as error:
+            if isinstance(error, InputError):
+                raise InputError(error.problem, source=source, column=error.column) from error
+            raise
+        stamps = epoch_seconds(table["timestamp"], source)
+        until_s = int(stamps.max()) + 1 if len(stamps) else None
+        with self._ops.transaction() as tx:
+            known = self._ops.entities.attributes(feed.name, tx=tx)
+            names = table["fnode"].cast(pl.String).drop_nulls().unique().to_list()
+            new = _unknown(names, known)
+            if new:
+                self._ops.entities.put(feed.name, new, tx=tx)
+            self._ops.feeds.set_watermark(feed.name, data_until_s=until_s, tx=tx)
+            self._ops.files.record(feed.name, key, source, table.height, tx=tx)
+        return Taken(key, is_new=True, n_rows=table.height)
+
+
+def _unknown(names: Iterable[str], known: Container[str]) -> dict[str, dict[str, str]]:
+    return {name: {} for name in names if name not in known}
+
+
+def _names(table: pl.DataFrame) -> list[str]:
+    if "entity" not in table.columns:
+        return []
+    return [
+        name
+        for name in table["entity"].cast(pl.String).drop_nulls().unique().sort().to_list()
+        if name and "\0" not in name
+    ]
+
+
+def _all_windows(table: pl.DataFrame, feed: Feed) -> dict[str, TimeWindow]:
+    """Return, by entity, the whole span of a table: more than is needed, and never less."""
+    stamps = pl.Series("timestamp", epoch_seconds(table["timestamp"]))
+    who = table["entity"].cast(pl.String) if feed.kind == "kpi" else None
+    rows = pl.DataFrame({"timestamp": stamps}).with_columns(
+        pl.lit(feed.name).alias("entity") if who is None else who.alias("entity")
+    )
+    spans = (
+        rows.filter(pl.col("timestamp").is_finite() & pl.col("entity").is_not_null())
+        .group_by("entity")
+        .agg(pl.col("timestamp").min().alias("start"), pl.col("timestamp").max().alias("end"))
+        .sort("entity")
+    )
+    return {
+        name: TimeWindow(int(start), int(end) + feed.interval_s)
+        for name, start, end in spans.iter_rows()
+    }

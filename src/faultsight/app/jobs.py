@@ -1,0 +1,75 @@
+"""Jobs: enqueued, looked at, cancelled; what does them is `faultsight.app.service`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from faultsight.app.feeds import config_of
+from faultsight.app.roles import Principal
+from faultsight.core.errors import InputError
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.flow.config import FeedConfig
+from faultsight.stores.operations import Job, JobState, Operations, Page
+
+__all__ = ["JOB_KINDS", "JobState", "Jobs"]
+
+JOB_KINDS = ("tune", "retrain", "tune_cable", "backtest")
+"""What may be asked for."""
+
+
+class Jobs:
+    """Work that is asked for."""
+
+    def __init__(self, ops: Operations) -> None:
+        self._ops = ops
+
+    def page(
+        self, *, kind: str | None, state: JobState | None, after: str | None, limit: int
+    ) -> Page[Job]:
+        """Return jobs, the latest first."""
+        states = tuple(JobState) if state is None else (state,)
+        return self._ops.jobs.page(kind=kind, states=states, after=after, limit=limit)
+
+    def get(self, job_id: int) -> Job:
+        """Return one job."""
+        return self._ops.jobs.get(job_id)
+
+    def enqueue(
+        self,
+        kind: str,
+        feed: str,
+        who: Principal,
+        *,
+        window: TimeWindow | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Have a job done; one of the same kind and feed that is not done is returned instead.
+
+        Raises
+        ------
+        InputError
+            If a back-test lacks its window, or a job that is none has one.
+        SettingError
+            If settings to be tried out are not possible.
+        """
+        stored = self._ops.feeds.get(feed)
+        if (window is not None) != (kind == "backtest"):
+            raise InputError("a back-test, and nothing else, has a window")
+        if settings and kind != "backtest":
+            raise InputError("settings are tried out by a back-test alone")
+        if (stored.kind == "polls") != (kind == "tune_cable") and kind in ("tune", "tune_cable"):
+            raise InputError(f"{kind} is no job for a feed of kind {stored.kind}")
+        payload: dict[str, Any] = {"feed": feed}
+        if window is not None:
+            tried = {**config_of(stored).to_dict(), **(settings or {})}
+            payload["config"] = FeedConfig.from_dict(tried).to_dict()
+            payload["window"] = [window.start_s, window.end_s]
+        return self._ops.jobs.enqueue(kind, feed, payload, by=who.name)
+
+    def cancel(self, job_id: int, who: Principal) -> Job:
+        """Ask a job to end."""
+        with self._ops.transaction() as tx:
+            job = self._ops.jobs.cancel(job_id, tx=tx)
+            self._ops.audit.append(who.name, "cancelled", f"job {job_id}", tx=tx)
+        return job

@@ -208,6 +208,11 @@ class KpiStore:
         return Feed.read(self.path).columns
 
     @property
+    def last(self) -> int:
+        """The number of the last append; -1 before the first. Give it to `frames` as ``after``."""
+        return Feed.read(self.path).last
+
+    @property
     def newest_s(self) -> int | None:
         """The newest stamp; none before the first row."""
         return Feed.read(self.path).newest_s
@@ -565,6 +570,7 @@ class KpiStore:
         entities: Iterable[str] | None = None,
         kpis: Sequence[str] | None = None,
         bucket: int | None = None,
+        after: int = -1,
     ) -> list[KpiFrame]:
         """Return the KPIs of each entity, in order of entity.
 
@@ -578,6 +584,9 @@ class KpiStore:
             Only these, in this order; all of `columns`, if not given.
         bucket : int, optional
             Only the entities of one bucket, so that the work can be spread.
+        after : int
+            Only what appends of higher numbers brought, for who has kept the rest: known values
+            are to be written over those. A merge of files brings what is known already again.
 
         Returns
         -------
@@ -597,7 +606,7 @@ class KpiStore:
             wanted = feed.columns if kpis is None else tuple(kpis)
             frames: list[KpiFrame] = []
             for number, names in self._asked(entities, bucket).items():
-                table = self._read(number, window, wanted, feed, names)
+                table = self._read(number, window, wanted, feed, names, after=after)
                 frames += self._cut(table, wanted)
             return sorted(frames, key=lambda frame: frame.entity)
 
@@ -662,6 +671,8 @@ class KpiStore:
         columns: Sequence[str],
         feed: Feed,
         names: Sequence[str] | None = None,
+        *,
+        after: int = -1,
     ) -> pl.DataFrame:
         """Return the rows of one bucket, sorted by owner and time, each such pair once."""
         if feed.kept_from_s is not None:
@@ -671,7 +682,8 @@ class KpiStore:
         keys = (*self.attributes, "timestamp")
         parts = [self._empty(()).select(keys)]
         for file in self._files.live(bucket, up_to=feed.last):
-            if window is not None and not day_window(file.day).overlaps(window):
+            is_elsewhere = window is not None and not day_window(file.day).overlaps(window)
+            if file.last <= after or is_elsewhere:
                 continue
             table = read_columns(file.path, (*keys, *columns), needed=keys)
             if names is not None:

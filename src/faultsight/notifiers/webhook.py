@@ -100,22 +100,25 @@ class Webhook(Notifier):
             sock = self._connected()
         except OSError as error:
             raise DeliveryError(f"{self._host}:{self._port} cannot be reached: {error}") from error
-        # Cuts off a receiver that keeps sending a little: each wait alone has only its timeout.
-        deadline = threading.Timer(self.config.deadline_s, _cut_off, [sock])
+        # Each wait alone has only its timeout: who keeps sending a little is cut off here.
+        is_over = threading.Event()
+        deadline = threading.Timer(self.config.deadline_s, _cut_off, [sock, is_over])
         deadline.daemon = True
         deadline.start()
         try:
-            response = self._post(sock, notification, text)
+            status, retry_after = self._post(sock, notification, text)
         except (OSError, http.client.HTTPException, ValueError) as error:
             problem = f"{type(error).__name__}: {error}"
             raise DeliveryError(f"{self._host}:{self._port}: {problem}") from error
         finally:
             deadline.cancel()
             sock.close()
-        if not 200 <= response.status < 300:
+        if is_over.is_set():
+            raise DeliveryError(f"{self._host}:{self._port} took too long to answer")
+        if not 200 <= status < 300:
             raise DeliveryError(
-                f"{self._host}:{self._port} answered {response.status}",
-                retry_after_s=_seconds(response.headers.get("Retry-After")),
+                f"{self._host}:{self._port} answered {status}",
+                retry_after_s=_seconds(retry_after),
             )
 
     def _connected(self) -> socket.socket:
@@ -138,7 +141,7 @@ class Webhook(Notifier):
 
     def _post(
         self, sock: socket.socket, notification: Notification, text: str
-    ) -> http.client.HTTPResponse:
+    ) -> tuple[int, str | None]:
         kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
         connection = kind(self._host, self._port)
         connection.sock = sock  # already connected, so the name is not looked up again
@@ -150,10 +153,12 @@ class Webhook(Notifier):
             "Idempotency-Key": notification.fingerprint,
         }
         connection.request("POST", self._target, text.encode(), headers)
-        return connection.getresponse()
+        with connection.getresponse() as response:
+            return response.status, response.headers.get("Retry-After")
 
 
-def _cut_off(sock: socket.socket) -> None:
+def _cut_off(sock: socket.socket, is_over: threading.Event) -> None:
+    is_over.set()
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:

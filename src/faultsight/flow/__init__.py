@@ -1,0 +1,1 @@
+"""The loop as a list of stages: from samples to alarms, incidents and whoever is told of them."""

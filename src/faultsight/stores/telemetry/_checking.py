@@ -129,7 +129,8 @@ def _looks_like_numbers(column: pl.Series, kind: pl.DataType) -> bool:
         return True
     if kind != pl.String:
         return False
-    texts = column.str.strip_chars().replace("", None)
+    # Each text once: how often a row is told again must not decide it.
+    texts = column.str.strip_chars().replace("", None).unique()
     return 2 * texts.cast(pl.Float64, strict=False).count() > texts.count()
 
 
@@ -194,14 +195,14 @@ def _numbers(column: pl.Series, feed: Feed, is_kept: NDArray[np.bool_], told: Ch
         wrong = column.is_not_null()
     if wrong is not None and wrong.any():
         told.note("not_a_number", np.flatnonzero(wrong.to_numpy() & is_kept))
+    values = numbers.cast(pl.Float64 if feed.kind == "cube" else pl.Float32).to_numpy()
     # The sum makes -0.0 the 0.0 that it equals: what is equal must be the same bytes.
-    numbers = numbers.cast(pl.Float64 if feed.kind == "cube" else pl.Float32) + 0.0
-    if numbers.is_finite().all() and not numbers.null_count():
-        return numbers
-    infinite = numbers.is_infinite().fill_null(value=False)
-    if infinite.any():
-        told.note("not_finite", np.flatnonzero(infinite.to_numpy() & is_kept))
-    return numbers.set(~numbers.is_finite().fill_null(value=False), None)
+    values = values + values.dtype.type(0)
+    is_finite = np.isfinite(values)
+    if is_finite.all():
+        return pl.Series(column.name, values)
+    told.note("not_finite", np.flatnonzero(np.isinf(values) & is_kept))
+    return pl.Series(column.name, values).set(pl.Series(~is_finite), None)
 
 
 def _sort(clean: pl.DataFrame, feed: Feed, rows: NDArray[np.intp], told: Checked) -> None:

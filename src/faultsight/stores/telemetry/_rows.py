@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["Owners", "epoch_s", "gathered", "merged", "owners_of", "starts_of"]
+from faultsight.core.bucketed import read_columns
+from faultsight.core.errors import InputError
+
+__all__ = ["Owners", "epoch_s", "gathered", "merged", "owners_of", "read_rows", "starts_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,27 @@ def owners_of(columns: Sequence[pl.Series]) -> Owners:
     _, first, ids = np.unique(combined, return_index=True, return_inverse=True)
     names = pl.DataFrame([column.gather(heads[first]) for column in columns])
     return Owners(names, np.repeat(ids, np.diff(heads, append=n_rows)).astype(np.int64))
+
+
+def read_rows(path: Path, attributes: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a file, with those columns that it has.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, lacks a key or has a column of another type; names it.
+    """
+    table = read_columns(
+        path, (*attributes, "timestamp", *columns), needed=(*attributes, "timestamp")
+    )
+    for name, kind in table.schema.items():
+        if name == "timestamp":
+            is_fine = kind == pl.Datetime("ms", "UTC")
+        else:
+            is_fine = kind == pl.String if name in attributes else kind.is_float()
+        if not is_fine:
+            raise InputError(f"{kind} is not what a feed keeps", source=str(path), column=name)
+    return table
 
 
 def epoch_s(stamps: pl.Series) -> NDArray[np.int64]:

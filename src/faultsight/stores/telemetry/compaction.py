@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import polars as pl
 
@@ -43,6 +44,7 @@ class Compacted:
 
 def compact_files(
     files: BucketedFiles,
+    read: Callable[[Path], pl.DataFrame],
     merge: Callable[[Sequence[pl.DataFrame]], pl.DataFrame],
     *,
     before_s: float,
@@ -59,6 +61,8 @@ def compact_files(
     ----------
     files : BucketedFiles
         The folder.
+    read : callable
+        Reads a file; names it in what it raises.
     merge : callable
         Makes one table of several, which are told in the order in which they were written.
     before_s : float
@@ -78,7 +82,7 @@ def compact_files(
                     run = _newest_alike(run)
                 if len(run) < 2:
                     continue
-                table = merge([read_table_file(file.path) for file in run])
+                table = merge([read(file.path) for file in run])
                 files.write(bucket, day, run[0].first, run[-1].last, table)
                 n_merged += len(run)
                 n_written += 1
@@ -128,7 +132,6 @@ def compact_polls(
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
     >>> folder = TelemetryFolder.create(Path(tempfile.mkdtemp()) / "pnm", n_buckets=1)
     >>> poll = pl.DataFrame({"timestamp": [0.0], "device_id": ["a"], "fnode": ["F1"],
     ...                      "channel": ["1"], "snr_db": [36.5]})
@@ -141,6 +144,7 @@ def compact_polls(
     """
     return compact_files(
         BucketedFiles(folder.path, folder.n_buckets),
+        read_table_file,
         _merged_polls,
         before_s=before_s,
         grace_s=grace_s,

@@ -23,7 +23,6 @@ from faultsight.core.bucketed import (
     day_window,
     locked,
     read_columns,
-    read_table_file,
     remove_unfinished,
     write_parquet,
 )
@@ -32,7 +31,7 @@ from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.core.tables import as_polars
 from faultsight.stores.telemetry._checking import Checked, check_rows
 from faultsight.stores.telemetry._feed import Feed, FeedKind, FeedLimits
-from faultsight.stores.telemetry._rows import epoch_s, merged, owners_of
+from faultsight.stores.telemetry._rows import epoch_s, merged, owners_of, read_rows
 from faultsight.stores.telemetry.compaction import Compacted, compact_files, drop_days
 from faultsight.stores.telemetry.quarantine import Quarantine
 
@@ -480,6 +479,7 @@ class KpiStore:
         feed = Feed.read(self.path)
         told = compact_files(
             self._files,
+            lambda path: read_rows(path, feed.attributes, feed.columns),
             lambda tables: merged(tables, feed.attributes, feed.columns),
             before_s=before_s,
             up_to=feed.last,
@@ -547,13 +547,12 @@ class KpiStore:
         """
         found = {}
         with locked(self.path / ".compact.lock"):
-            keys = (*self.attributes, "timestamp")
+            columns = self.columns
             for bucket in self.buckets():
                 for file in self._files.all(bucket):
                     name = str(file.path.relative_to(self.path))
                     try:
-                        read_columns(file.path, keys, needed=keys)
-                        read_table_file(file.path)
+                        read_rows(file.path, self.attributes, columns)
                     except InputError as error:
                         found[name] = error.problem
                         target = self.quarantine.path / "damaged" / name
@@ -685,7 +684,7 @@ class KpiStore:
             is_elsewhere = window is not None and not day_window(file.day).overlaps(window)
             if file.last <= after or is_elsewhere:
                 continue
-            table = read_columns(file.path, (*keys, *columns), needed=keys)
+            table = read_rows(file.path, self.attributes, columns)
             if names is not None:
                 table = table.filter(table[self.attributes[0]].is_in(names))
             if window is not None:

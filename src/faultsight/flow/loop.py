@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from faultsight.core.alarm import AlarmRecord
 from faultsight.core.errors import NotFoundError
+from faultsight.core.incident import IncidentRecord
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.flow.cable import cable_tick
 from faultsight.flow.config import FeedConfig
@@ -202,7 +203,7 @@ class Loop:
             book=watched.book,
             scores=watched.scores,
             rows=watched.rows,
-            models=tuple(models),
+            models=tuple(replace(m, path=str(self.folder / m.path)) for m in models),
             from_s=from_s,
             until_s=until_s,
             late=late,
@@ -271,10 +272,10 @@ class Loop:
                     )
             for incident, ids in _elsewhere(tick).items():
                 self.ops.alarms.set_incident(ids, incident, tx=tx)
-            incidents = tuple(
+            told = [
                 self.ops.incidents.upsert(tick.incidents[id_], tx=tx)
                 for id_ in sorted(tick.incidents)
-            )
+            ]
             notices = sum(
                 self.ops.outbox.put(n.notifier, n.fingerprint, n.payload, tx=tx)
                 for n in tick.notices
@@ -293,7 +294,7 @@ class Loop:
             new=_together(changes.new for changes in done),
             changed=_together(changes.changed for changes in done),
             withdrawn=_together(changes.withdrawn for changes in done),
-            incidents=incidents,
+            incidents=tuple(incident for incident in told if _is_news(incident, tick)),
             notices=notices,
         )
 
@@ -338,6 +339,11 @@ def _elsewhere(tick: Tick) -> dict[str | None, list[str]]:
         if not is_told and before is not None and before.incident_id is not None:
             told.setdefault(None, []).append(alarm.id)
     return told
+
+
+def _is_news(incident: IncidentRecord, tick: Tick) -> bool:
+    before = tick.stored_incidents.get(incident.id)
+    return before is None or before.version != incident.version
 
 
 def _together(parts: Iterable[tuple[AlarmRecord, ...]]) -> tuple[AlarmRecord, ...]:

@@ -46,6 +46,8 @@ class Localize:
         near = tick.records.incidents(
             tick.config.name, TimeWindow(since_s, max(tick.until_s, since_s))
         )
+        for incident in near:
+            tick.stored_incidents.setdefault(incident.id, incident)
         chosen = {incident.id: incident for incident in near} | tick.incidents
         return [chosen[id_] for id_ in sorted(chosen) if chosen[id_].alarm_ids]
 

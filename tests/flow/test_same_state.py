@@ -1,0 +1,103 @@
+"""Live ticks, one batch, shuffled rows and late rows end in the same stored state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.runners.processes import Processes, ProcessesConfig
+
+from .conftest import END_S, HOUR_S, LIVE_S, N_LIVE, Provider, hours
+
+MakeProvider = Callable[..., Provider]
+
+
+def batch(provider: MakeProvider, live: pl.DataFrame) -> Provider:
+    made = provider()
+    made.send(live, now_s=END_S)
+    made.tick(END_S)
+    return made
+
+
+def test_the_batch_finds_what_happened(provider: MakeProvider, live: pl.DataFrame) -> None:
+    made = batch(provider, live)
+    alarms = {(a.entity, (a.start_s - LIVE_S) // HOUR_S): a for a in made.ops.alarms.find()}
+    assert {("cell-1", 10), ("cell-2", 11), ("cell-3", 30), ("cell-4", 40), ("cell-0", 69)} <= set(
+        alarms
+    )
+    assert alarms["cell-4", 40].flaps == 2
+    assert alarms["cell-0", 69].end_s is None
+    assert alarms["cell-1", 10].model_id == "cells/1"
+    assert "drops" in dict(alarms["cell-1", 10].kpis)
+    (pair,) = [i for i in made.ops.incidents.find() if alarms["cell-1", 10].id in i.alarm_ids]
+    assert alarms["cell-2", 11].id in pair.alarm_ids
+    assert pair.scope == (("region", "north"),)
+    assert dict(pair.patterns[0].combination) == {"region": "north", "vendor": "B"}
+
+
+def test_hour_by_hour(provider: MakeProvider, live: pl.DataFrame) -> None:
+    expected = batch(provider, live).standing()
+    made = provider()
+    for hour in range(N_LIVE):
+        now_s = LIVE_S + (hour + 1) * HOUR_S
+        made.send(hours(live, hour, hour + 1), now_s=now_s)
+        made.tick(now_s)
+        if hour % 20 == 11:
+            made = made.restarted()
+    assert made.standing() == expected
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_shuffled_and_late(provider: MakeProvider, live: pl.DataFrame, data: st.DataObject) -> None:
+    """Each row comes 0, 1 or 24 hours late, in any order, a few hours at once or many."""
+    seed = data.draw(st.integers(0, 2**32 - 1), label="seed")
+    steps = data.draw(st.lists(st.integers(1, 30), min_size=2, max_size=8), label="hours a tick")
+    stream = np.random.default_rng(seed)
+    delay_h = stream.choice([0, 1, 24], live.height, p=[0.7, 0.15, 0.15])
+    arrival = (live["timestamp"].to_numpy() - LIVE_S) // HOUR_S + delay_h
+    made = provider()
+    hour = 0
+    for step in [*steps, N_LIVE + 25]:
+        chosen = np.flatnonzero((arrival >= hour) & (arrival < hour + step))
+        hour += step
+        now_s = LIVE_S + hour * HOUR_S
+        if chosen.size:
+            made.send(live[stream.permutation(chosen)], now_s=now_s)
+        made.tick(now_s)
+        if hour > N_LIVE + 25:
+            break
+    assert made.standing() == batch(provider, live).standing()
+
+
+def test_nothing_new_changes_nothing(provider: MakeProvider, live: pl.DataFrame) -> None:
+    made = batch(provider, live)
+    before = made.standing()
+    made.ops.feeds.mark_dirty("cells", dict.fromkeys(["cell-1", "cell-4"], _span(0, N_LIVE)))
+    told = made.restarted().tick(END_S)
+    assert not told.new + told.changed + told.withdrawn + told.incidents
+    assert made.standing() == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_processes_give_the_same_bytes(
+    provider: MakeProvider, live: pl.DataFrame, workers: int
+) -> None:
+    expected = batch(provider, live).standing()
+    with Processes(ProcessesConfig(workers=workers)) as runner:
+        made = provider(runner=runner)
+        made.send(live, now_s=END_S)
+        made.tick(END_S)
+    assert made.standing() == expected
+
+
+def _span(first: int, stop: int) -> TimeWindow:
+    return TimeWindow(LIVE_S + first * HOUR_S, LIVE_S + stop * HOUR_S)

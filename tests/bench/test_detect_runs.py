@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from faultsight.bench.feedback_protocol import TUNINGS, marks_of_errors
 from faultsight.core.errors import (
     InputError,
     MissingDataError,
+    MissingExtraError,
     SettingError,
     UnknownMemberError,
 )
@@ -115,6 +117,18 @@ def test_the_random_score_is_always_among_the_methods() -> None:
     assert only[0].make(7).config.seed == 7
     with pytest.raises(UnknownMemberError, match="nobody"):
         detection_methods(Context(methods=("nobody",)), [])
+
+
+def test_a_peer_whose_extra_is_missing_is_left_out_unless_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.delitem(sys.modules, "faultsight.detect.peers.isolation_forest", raising=False)
+    notes: list[str] = []
+    assert "isolation_forest" not in {method.name for method in detection_methods(Context(), notes)}
+    assert any("isolation_forest is left out" in n and "faultsight[peers]" in n for n in notes)
+    with pytest.raises(MissingExtraError):
+        detection_methods(Context(methods=("isolation_forest",)), [])
 
 
 def test_levels_are_the_quantile_of_history_as_anotuner_sets_them_itself(tiny_sets: Path) -> None:

@@ -261,7 +261,12 @@ def detection_methods(
     for name in DETECTORS.names():
         if name != ANOTUNER:
             if context.wants(name) or name == RANDOM:
-                methods.append(_plain(name, epochs))
+                try:
+                    methods.append(_plain(name, epochs))
+                except MissingExtraError as error:
+                    if context.methods:
+                        raise
+                    notes.append(f"{name} is left out: {error}")
         elif context.wants(ANOTUNER) or context.wants(PAPER):
             if has_extra:
                 methods += [m for m in _anotuners(epochs) if context.wants(m.name)]

@@ -1,0 +1,230 @@
+"""How the peers' networks are trained and read: on the same windows, by the same loop."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.core.errors import SettingError
+from faultsight.core.seed import random_stream
+from faultsight.detect.contract import DetectorState, Progress
+from faultsight.detect.peers._torch import Tensor, nn, torch
+from faultsight.detect.peers._windows import WindowBank, WindowDetector
+
+__all__ = [
+    "Batch", "NetworkDetector", "Player", "TrainingConfig", "mean_of_known", "seeded", "train",
+]  # fmt: skip
+
+_WINDOWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained; the fields that every peer with a network has.
+
+    Parameters
+    ----------
+    window : int
+        Rows that the network looks at.
+    epochs, batch : int
+        Passes over the windows; windows a step.
+    learning_rate, clip : float
+        Of Adam; largest norm of a step's gradient.
+    most_windows : int
+        Windows of one epoch, evenly thinned.
+    seed : int
+        Of initial weights, order and draws.
+    """
+
+    window: int = 24
+    epochs: int = 10
+    batch: int = 128
+    learning_rate: float = 1e-3
+    clip: float = 10.0
+    most_windows: int = 8_000
+    seed: int = 0
+
+    may_be_zero: ClassVar[tuple[str, ...]] = ("epochs", "seed")
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                continue
+            enough = value >= 0 if field.name in self.may_be_zero else value > 0
+            if not enough or not np.isfinite(value):
+                least = "at least" if field.name in self.may_be_zero else "above"
+                raise SettingError(f"{field.name} must be {least} 0, not {value}")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows as a network sees them.
+
+    Attributes
+    ----------
+    rows : tensor of shape (window, row, kpi)
+        Values; where missing, the entity's mean.
+    known : tensor of shape (window, row, kpi)
+        1 where known, else 0.
+    windows : tensor of shape (window,)
+        Which windows of the bank they are.
+    epoch : int
+        From 1; 0 when nothing is trained.
+    """
+
+    rows: Tensor
+    known: Tensor
+    windows: Tensor
+    epoch: int = 0
+
+    @classmethod
+    def of(cls, bank: WindowBank, windows: Tensor, epoch: int = 0) -> Batch:
+        """Gather windows of a bank."""
+        rows, known = bank.take(windows.numpy())
+        return cls(
+            torch.from_numpy(rows), torch.from_numpy(known.astype(np.float32)), windows, epoch
+        )
+
+
+@dataclass(frozen=True)
+class Player:
+    """A loss, and the parameters that a step on it changes; most networks have one.
+
+    Attributes
+    ----------
+    loss : callable
+        Of a batch.
+    parameters : sequence of parameter
+        Changed by Adam.
+    l2 : float
+        Weight decay.
+    """
+
+    loss: Callable[[Batch], Tensor]
+    parameters: Sequence[nn.Parameter]
+    l2: float = 0.0
+
+
+def mean_of_known(values: Tensor, known: Tensor) -> Tensor:
+    """Return the mean over the cells that are known; 0 if none is."""
+    return (values * known).sum() / known.sum().clamp(min=1.0)
+
+
+@contextmanager
+def seeded(seed: int, *name: str | int) -> Iterator[None]:
+    """Draw torch's random numbers from a named stream, and leave the caller's as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(random_stream(seed, *name).integers(2**63 - 1)))
+        yield
+
+
+def train(
+    network: nn.Module,
+    bank: WindowBank,
+    config: TrainingConfig,
+    players: Sequence[Player],
+    *,
+    decay: float = 1.0,
+    windows: NDArray[np.int64] | None = None,
+    progress: Progress,
+) -> None:
+    """Train on windows of a bank in shuffled order, and leave the network ready to be read.
+
+    Parameters
+    ----------
+    players : sequence of Player
+        Each makes its step on every batch, in turn.
+    decay : float
+        What the learning rate is multiplied by after each epoch.
+    windows : array of int, optional
+        Which windows; all of the bank, thinned, if not given.
+    """
+    kept = torch.from_numpy(bank.thinned(config.most_windows) if windows is None else windows)
+    steps = [
+        torch.optim.Adam(p.parameters, lr=config.learning_rate, weight_decay=p.l2) for p in players
+    ]
+    network.train()
+    with seeded(config.seed, "training"):
+        for epoch in range(1, config.epochs + 1):
+            losses = []
+            for part in _shuffled(kept, config.batch):
+                batch = Batch.of(bank, part, epoch)
+                for player, step in zip(players, steps, strict=True):
+                    loss = player.loss(batch)
+                    network.zero_grad()
+                    loss.backward()
+                    nn.utils.clip_grad_norm_(player.parameters, config.clip)
+                    step.step()
+                    losses.append(float(loss.detach()))
+            for step in steps:
+                for group in step.param_groups:
+                    group["lr"] *= decay
+            progress(f"epoch {epoch} of {config.epochs}: loss {np.mean(losses):.4f}")
+    network.eval()
+
+
+def _shuffled(windows: Tensor, size: int) -> Iterator[Tensor]:
+    for part in windows[torch.randperm(len(windows))].split(size):
+        # A lone window has no variance for batch normalization to divide by.
+        yield part.repeat(2) if len(part) == 1 else part
+
+
+class NetworkDetector(WindowDetector):
+    """The base of peers with a network; they say how it is built, trained and read."""
+
+    config: TrainingConfig
+    network: nn.Module
+
+    @property
+    def _length(self) -> int:
+        return self.config.window + self.rows_ahead
+
+    rows_ahead: ClassVar[int] = 0
+    """Rows after the network's window that the last row of a bank's window is: 1 to forecast."""
+
+    @abstractmethod
+    def _build(self, n_kpis: int) -> nn.Module:
+        """Return the untrained network."""
+
+    @abstractmethod
+    def _train(self, bank: WindowBank, progress: Progress) -> None:
+        """Train ``self.network``."""
+
+    @abstractmethod
+    def _read(self, batch: Batch) -> Tensor:
+        """Return the error of each window's last row: (window, kpi), or (window, 1)."""
+
+    def _learn(self, bank: WindowBank, progress: Progress) -> None:
+        with seeded(self.config.seed, "weights"):
+            self.network = self._build(len(self.kpis))
+        self._train(bank, progress)
+
+    def _learned(self) -> Mapping[str, NDArray[np.float64]]:
+        tensors = self.network.state_dict()
+        return {f"network.{name}": t.double().numpy() for name, t in tensors.items()}
+
+    def _take(self, state: DetectorState) -> None:
+        self.network = self._build(len(state.kpis)).eval()
+        tensors = {
+            name: torch.from_numpy(state.array(f"network.{name}", *like.shape)).to(like.dtype)
+            for name, like in self.network.state_dict().items()
+        }
+        self.network.load_state_dict(tensors)
+
+    def _errors(self, bank: WindowBank) -> NDArray[Any]:
+        width = len(self.kpis) if self.names_kpis else 1
+        found = [np.empty((0, width), np.float32)]
+        self.network.eval()
+        with torch.inference_mode():
+            found += [
+                self._read(Batch.of(bank, part)).numpy()
+                for part in torch.arange(len(bank)).split(_WINDOWS_AT_ONCE)
+            ]
+        return np.concatenate(found)

@@ -678,8 +678,7 @@ class KpiStore:
             start_s = max(feed.kept_from_s, window.start_s if window else feed.kept_from_s)
             end_s = window.end_s if window else (feed.newest_s or 0) + 1
             window = TimeWindow(start_s, max(start_s, end_s))
-        keys = (*self.attributes, "timestamp")
-        parts = [self._empty(()).select(keys)]
+        parts = [self._empty(())]
         for file in self._files.live(bucket, up_to=feed.last):
             is_elsewhere = window is not None and not day_window(file.day).overlaps(window)
             if file.last <= after or is_elsewhere:

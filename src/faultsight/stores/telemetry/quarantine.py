@@ -141,6 +141,6 @@ def _as_text(column: pl.Series) -> pl.Series:
     if column.dtype == pl.Binary:
         return column.bin.encode("hex")
     if column.dtype.is_nested() or column.dtype == pl.Object:
-        texts = [None if value is None else str(value) for value in column]
+        texts = [None if value is None else str(value) for value in column.to_list()]
         return pl.Series(column.name, texts, dtype=pl.String)
     return column.cast(pl.String, strict=False)

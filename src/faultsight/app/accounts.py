@@ -13,7 +13,16 @@ from faultsight.app.settings import Settings
 from faultsight.core.errors import ConflictError, FaultSightError, InputError, NotFoundError
 from faultsight.stores.operations import ApiToken, Operations, User
 
-__all__ = ["Accounts", "LoginRefusedError", "NotAllowedError", "TooManyAttemptsError"]
+__all__ = [
+    "USER_NAME",
+    "Accounts",
+    "LoginRefusedError",
+    "NotAllowedError",
+    "TooManyAttemptsError",
+]
+
+USER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
+"""What a user may be called: it stands in paths and in the audit."""
 
 TOKEN_PREFIX = "fs_"  # noqa: S105 - what every token begins with, so that scanners can find one
 _WITHIN_S = 60.0

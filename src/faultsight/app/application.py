@@ -61,7 +61,7 @@ class Application:
         self.cubes = Cubes(ops, self.stores)
         self.nodes = Nodes(ops, self.stores, self.folder)
         self.tasks = Tasks(ops, self.series)
-        self.models = Models(ops)
+        self.models = Models(ops, self.folder)
         self.jobs = Jobs(ops)
         self.suppressions = Suppressions(ops)
         self.setting_list = SettingList(ops, lambda: self.settings, self.reload)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
 from faultsight.app.feeds import config_of
 from faultsight.app.folders import StateFolder
-from faultsight.core.errors import FaultSightError, InputError
+from faultsight.collectors import Collector
+from faultsight.core.errors import InputError
 from faultsight.core.kpi_frame import TimeWindow, epoch_seconds
 from faultsight.core.telemetry import TelemetryFolder
 from faultsight.stores.operations import Feed, Operations
 from faultsight.stores.telemetry import FeedLimits, KpiStore
 
-__all__ = ["Intake", "Taken"]
+__all__ = ["Intake", "PollsSink", "Taken", "polls_reader"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Intake:
         if self._ops.files.seen(feed, key):
             return Taken(key, is_new=False)
         if stored.kind == "polls":
-            return self._polls(stored, table, key, source)
+            raise InputError("polls are taken in as files")
         store = self.store_of(stored)
         received_s = time.time()
         added = store.append(table, source=source, received_at_s=received_s, key=key)
@@ -114,25 +116,71 @@ class Intake:
             quarantine=self._folder.quarantine(feed.name),
         )
 
-    def _polls(self, feed: Feed, table: pl.DataFrame, key: str, source: str) -> Taken:
-        polls = TelemetryFolder.create(self._folder.telemetry(feed.name))
+    def take_polls(self, feed: str, path: Path, *, key: str, source: str) -> Taken:
+        """Take the polls of a file in, as `faultsight collect export` reads it.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be used at all.
+        """
+        if self._ops.files.seen(feed, key):
+            return Taken(key, is_new=False)
         try:
-            polls.append(table)
-        except FaultSightError as error:
-            if isinstance(error, InputError):
-                raise InputError(error.problem, source=source, column=error.column) from error
-            raise
-        stamps = epoch_seconds(table["timestamp"], source)
-        until_s = int(stamps.max()) + 1 if len(stamps) else None
+            done = polls_reader(path).collect(self.polls_sink(feed))
+        except InputError as error:
+            raise InputError(error.problem, column=error.column, row=error.row) from error
+        reasons = {one.reason: one.count for one in done.set_aside}
+        n_aside = sum(reasons.values())
+        self._ops.files.record(feed, key, source, done.rows, n_aside, reasons)
+        return Taken(key, is_new=True, n_rows=done.rows, n_quarantined=n_aside, quarantined=reasons)
+
+    def polls_sink(self, feed: str) -> PollsSink:
+        """Return where polls of a feed are written."""
+        return PollsSink(self._ops, self._folder, feed)
+
+    def name_columns(self, feed: str) -> tuple[str, ...]:
+        """Return the columns that hold names, even where they look like numbers."""
+        cube = config_of(self._ops.feeds.get(feed)).cube
+        attributes = () if cube is None else cube.attributes
+        return ("entity", "timestamp", *attributes)
+
+
+class PollsSink:
+    """Where a collector of polls writes: the feed's folder, and how far it is.
+
+    Parameters
+    ----------
+    ops, folder, feed
+        Of which feed.
+    """
+
+    def __init__(self, ops: Operations, folder: StateFolder, feed: str) -> None:
+        self._ops = ops
+        self._feed = feed
+        self._polls = TelemetryFolder.create(folder.telemetry(feed))
+
+    def append(self, table: pl.DataFrame) -> int:
+        """Write a table of polls; returns how many files."""
+        n_files = self._polls.append(table)
+        stamps = table["timestamp"]
+        newest = epoch_seconds(stamps).max() if len(stamps) else None
+        names = table["fnode"].cast(pl.String).drop_nulls().unique().sort().to_list()
         with self._ops.transaction() as tx:
-            known = self._ops.entities.attributes(feed.name, tx=tx)
-            names = table["fnode"].cast(pl.String).drop_nulls().unique().to_list()
+            known = self._ops.entities.attributes(self._feed, tx=tx)
             new = _unknown(names, known)
             if new:
-                self._ops.entities.put(feed.name, new, tx=tx)
-            self._ops.feeds.set_watermark(feed.name, data_until_s=until_s, tx=tx)
-            self._ops.files.record(feed.name, key, source, table.height, tx=tx)
-        return Taken(key, is_new=True, n_rows=table.height)
+                self._ops.entities.put(self._feed, new, tx=tx)
+            if newest is not None:
+                self._ops.feeds.set_watermark(self._feed, data_until_s=int(newest) + 1, tx=tx)
+        return n_files
+
+
+def polls_reader(path: Path) -> Collector:
+    """Return what reads a file of polls whose columns are named as FaultSight names them."""
+    from faultsight.collectors.csv_export import CsvExport, CsvExportConfig
+
+    return CsvExport([path], CsvExportConfig(counters="deltas"))
 
 
 def _unknown(names: Iterable[str], known: Container[str]) -> dict[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from faultsight.app.feeds import config_of
 from faultsight.app.roles import Principal
-from faultsight.core.errors import InputError
+from faultsight.core.errors import ConflictError, InputError
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.flow.config import FeedConfig
 from faultsight.stores.operations import Job, JobState, Operations, Page
@@ -68,7 +68,15 @@ class Jobs:
         return self._ops.jobs.enqueue(kind, feed, payload, by=who.name)
 
     def cancel(self, job_id: int, who: Principal) -> Job:
-        """Ask a job to end."""
+        """Ask a job to end.
+
+        Raises
+        ------
+        ConflictError
+            If it has ended, or is the loop itself, which ends with the service.
+        """
+        if self._ops.jobs.get(job_id).kind not in JOB_KINDS:
+            raise ConflictError(f"job {job_id} is the service's own")
         with self._ops.transaction() as tx:
             job = self._ops.jobs.cancel(job_id, tx=tx)
             self._ops.audit.append(who.name, "cancelled", f"job {job_id}", tx=tx)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from faultsight.app.folders import StateFolder
 from faultsight.app.roles import Principal
+from faultsight.flow.learn import promote, reject, revert
 from faultsight.stores.operations import ModelDecision, ModelRecord, Operations, Page
 
 __all__ = ["Models"]
@@ -11,8 +13,9 @@ __all__ = ["Models"]
 class Models:
     """The models of all feeds."""
 
-    def __init__(self, ops: Operations) -> None:
+    def __init__(self, ops: Operations, folder: StateFolder) -> None:
         self._ops = ops
+        self._folder = folder
 
     def page(self, *, feed: str | None, after: str | None, limit: int) -> Page[ModelRecord]:
         """Return models, the latest first."""
@@ -32,13 +35,12 @@ class Models:
 
     def promote(self, model_id: str, who: Principal, *, why: str) -> ModelRecord:
         """Make a model the active one of its feed."""
-        return self._ops.models.promote(model_id, by=who.name, why=why)
+        return promote(self._ops, self._folder.path, model_id, by=who.name, why=why)
 
     def reject(self, model_id: str, who: Principal, *, why: str) -> ModelRecord:
         """Decide that a candidate does not become active."""
-        return self._ops.models.reject(model_id, by=who.name, why=why)
+        return reject(self._ops, model_id, by=who.name, why=why)
 
     def revert(self, feed: str, who: Principal, *, why: str) -> ModelRecord:
         """Go back to the model before the active one."""
-        self._ops.feeds.get(feed)
-        return self._ops.models.revert(feed, by=who.name, why=why)
+        return revert(self._ops, self._folder.path, feed, by=who.name, why=why)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faultsight.app.feed_stores import FeedStores
@@ -198,12 +197,12 @@ class Nodes:
         return Plant.from_table(pl.read_csv(path, infer_schema_length=0), source=path.name)
 
     def _model(self, feed: str) -> TelApart:
-        from faultsight.diagnose.telapart import TelApart
+        from faultsight.flow.learn import load_diagnoser
 
         active = self._ops.models.active(feed)
         if active is None:
             raise NotFoundError("active model of feed", feed)
-        return TelApart.load(self._folder.path / Path(active.path) / "telapart.json")
+        return load_diagnoser(self._folder.path / active.path)
 
 
 def _encoded(name: str) -> str:

@@ -89,6 +89,9 @@ class ServerSettings(_Section):
     session_s: int = Field(
         default=12 * 3600, ge=60, le=30 * _DAY_S, description="How long a login lasts, in seconds."
     )
+    base_url: str = Field(
+        default="", description="Where the console is reached, for links in notifications."
+    )
     stop_s: float = Field(
         default=20.0,
         gt=0,
@@ -182,7 +185,16 @@ class LearningSettings(_Section):
     )  # fmt: skip
     retrain_every_days: float = Field(
         default=91.0, ge=0,
-        description="Days from one training from scratch to the next; 0: only when asked.", json_schema_extra=_EDITABLE,
+        description="Days from one training from scratch to the next; 0: only when asked.",
+        json_schema_extra=_EDITABLE,
+    )  # fmt: skip
+    history_days: float = Field(
+        default=28.0, gt=0, description="Days of the past that a model is trained on.",
+        json_schema_extra=_EDITABLE,
+    )  # fmt: skip
+    least_history_days: float = Field(
+        default=7.0, gt=0, description="Days of data after which a feed gets its first model.",
+        json_schema_extra=_EDITABLE,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -14,9 +15,12 @@ from faultsight.app.intake import Intake, Taken
 from faultsight.app.roles import Principal
 from faultsight.app.settings import LimitSettings
 from faultsight.core.errors import InputError
+from faultsight.core.tables import read_table
 from faultsight.stores.operations import Operations
 
-__all__ = ["Incoming", "Uploads", "read_table"]
+__all__ = ["Incoming", "Uploads", "read_upload"]
+
+_LONGEST_LINE = 4_000_000
 
 
 class Uploads:
@@ -94,8 +98,14 @@ class Incoming:
         key = f"upload {self._size} {self._digest.hexdigest()}"
         if self._intake.seen(self._feed, key):
             return Taken(key, is_new=False)
-        table = read_table(self._path, self._limits)
-        taken = self._intake.take(self._feed, table, key=key, source=f"upload by {who.name}")
+        source = f"upload by {who.name}"
+        if self._ops.feeds.get(self._feed).kind == "polls":
+            look_at_size(self._path, self._limits)
+            taken = self._intake.take_polls(self._feed, self._path, key=key, source=source)
+        else:
+            names = self._intake.name_columns(self._feed)
+            table = read_upload(self._path, self._limits, names)
+            taken = self._intake.take(self._feed, table, key=key, source=source)
         detail = {"key": key, "n_rows": taken.n_rows, "n_quarantined": taken.n_quarantined}
         self._ops.audit.append(who.name, "uploaded", f"feed {self._feed}", detail=detail)
         return taken
@@ -106,46 +116,65 @@ class Incoming:
         self._path.unlink(missing_ok=True)
 
 
-def read_table(path: Path, limits: LimitSettings) -> pl.DataFrame:
+def read_upload(path: Path, limits: LimitSettings, names: Sequence[str]) -> pl.DataFrame:
     """Return the table of a CSV or Parquet file, whose size is looked at before it is read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its name is ours, not the sender's, and is not told.
+    limits : LimitSettings
+        What it may hold.
+    names : sequence of str
+        Columns that hold names, even where they look like numbers.
 
     Raises
     ------
     InputError
-        If it cannot be read, or has too many rows, columns, cells or distinct values. The name of
-        the file is not told: it is ours, not the sender's.
+        If it cannot be read, or has too many rows, columns, cells or distinct values.
     """
-    is_csv = path.suffix == ".csv"
     try:
-        lazy = _scan_csv(path) if is_csv else pl.scan_parquet(path, glob=False)
-        names = lazy.collect_schema().names()
-        _refuse("columns", len(names), limits.upload_columns)
-        if not is_csv:
-            n_rows = int(lazy.select(pl.len()).collect().item())
-            _refuse("rows", n_rows, limits.upload_rows)
-            _refuse("cells", n_rows * len(names), limits.upload_cells)
-        table = lazy.head(limits.upload_rows + 1).collect()
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        kind = "CSV" if is_csv else "Parquet"
-        raise InputError(f"the upload cannot be read as {kind}") from error
-    except BaseException as error:
-        # The reader's own panics are no ordinary exceptions.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise InputError("the upload cannot be read: it is damaged") from error
+        look_at_size(path, limits)
+        table = read_table(path, names=names)
+    except InputError as error:
+        raise InputError(error.problem.replace(str(path), "it"), column=error.column) from error
     _refuse("rows", table.height, limits.upload_rows)
-    _refuse("cells", table.height * table.width, limits.upload_cells)
     for column in table.columns:
-        if table[column].dtype == pl.String:
+        if table[column].dtype == pl.String and column != "timestamp":
             _refuse("distinct values", table[column].n_unique(), limits.upload_values, column)
     return table
 
 
-def _scan_csv(path: Path) -> pl.LazyFrame:
-    # Types from all rows: a first text far down must not turn a column of numbers into an error.
-    return pl.scan_csv(path, infer_schema_length=None, glob=False)
+def look_at_size(path: Path, limits: LimitSettings) -> None:
+    """Refuse a table that would be too large, before any of it is unpacked.
+
+    A Parquet file tells its rows itself, packed as tightly as it likes; of CSV the lines are
+    counted.
+    """
+    try:
+        if path.suffix == ".parquet":
+            lazy = pl.scan_parquet(path, glob=False)
+            n_columns = len(lazy.collect_schema())
+            n_rows = int(lazy.select(pl.len()).collect().item())
+        else:
+            n_columns, n_rows = _csv_shape(path)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise InputError("the upload cannot be read: it is damaged") from error
+    _refuse("columns", n_columns, limits.upload_columns)
+    _refuse("rows", n_rows, limits.upload_rows)
+    _refuse("cells", n_rows * n_columns, limits.upload_cells)
+
+
+def _csv_shape(path: Path) -> tuple[int, int]:
+    """Return the columns of the first line and the number of the lines after it."""
+    n_lines = 0
+    with path.open("rb") as file:
+        first = file.readline(_LONGEST_LINE)
+        if len(first) == _LONGEST_LINE:
+            raise InputError("the first line is too long to name columns")
+        while part := file.read(1 << 20):
+            n_lines += part.count(b"\n")
+    return first.count(b",") + 1, n_lines
 
 
 def _refuse(what: str, count: int, most: int, column: str | None = None) -> None:

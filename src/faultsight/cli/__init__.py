@@ -16,12 +16,13 @@ from typer import Exit, Option, Typer
 from typer.core import TyperGroup
 
 from faultsight import __version__
-from faultsight.cli import bench, collect, data, detect
+from faultsight.cli import bench, collect, data, detect, tokens, users
 from faultsight.cli._json_option import JsonCommand
 from faultsight.cli.demo import demo
 from faultsight.cli.diagnose import diagnose
 from faultsight.cli.doctor import doctor
 from faultsight.cli.localize import localize
+from faultsight.cli.serve import serve
 from faultsight.cli.simulate import simulate
 from faultsight.core.errors import (
     FaultSightError,
@@ -102,6 +103,9 @@ app.command(cls=JsonCommand)(localize)
 app.command(cls=JsonCommand)(diagnose)
 app.command(cls=JsonCommand)(simulate)
 app.add_typer(collect.app, name="collect")
+app.command()(serve)
+app.add_typer(users.app, name="users")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 app.command(cls=JsonCommand)(doctor)

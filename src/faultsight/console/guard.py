@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SAFE = {"GET", "HEAD"}
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?")
 _OWN_SITE = {b"same-origin", b"none"}
 
 _POLICY = "; ".join((
@@ -123,9 +125,7 @@ class Guard:
         if len(hosts) != 1 or _name_of(hosts[0]) not in self._hosts:
             return "this service is not called by that name (Host); see server.allowed_hosts"
         origins = headers.getlist("origin")
-        if len(origins) > 1 or (
-            origins and urlsplit(origins[0]).netloc.lower() != hosts[0].lower()
-        ):
+        if len(origins) > 1 or (origins and _authority(origins[0]) != hosts[0].lower()):
             return "the request comes from a page of another site (Origin)"
         site = headers.get("sec-fetch-site", "").encode()
         visits = method in _SAFE and headers.get("sec-fetch-mode") == "navigate"
@@ -229,14 +229,12 @@ def _authority(origin: str) -> str:
 
 
 def _name_of(host: str) -> str:
-    """Return the name of a Host header without its port, in small letters.
+    """Return the name of a Host header without its port, in small letters; empty for nonsense.
 
     Examples
     --------
-    >>> _name_of("LOCALHOST:8080"), _name_of("[::1]:80"), _name_of("a.example")
-    ('localhost', '::1', 'a.example')
+    >>> _name_of("LOCALHOST:8080"), _name_of("[::1]:80"), _name_of("evil.example@localhost")
+    ('localhost', '::1', '')
     """
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(host.lower())
+    return found[1].strip("[]") if found else ""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import HTTPException, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from faultsight.app.accounts import USER_NAME
 from faultsight.app.settings import FEED_NAME
 from faultsight.core.kpi_frame import TimeWindow
 
@@ -38,13 +39,12 @@ LATEST_S = 253_402_300_799
 """The last second of the year 9999, where the calendar of most tools ends."""
 
 _RECORD = r"^[0-9a-f]{16}$"
-_USER = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 FEED = FEED_NAME
 
 FeedName = Annotated[str, Path(pattern=FEED_NAME, description="Name of the feed.")]
 RecordId = Annotated[str, Path(pattern=_RECORD, description="16 hexadecimal digits.")]
 CountedId = Annotated[int, Path(ge=1, le=2**53, description="A number.")]
-UserName = Annotated[str, Path(pattern=_USER, description="Name of a user.")]
+UserName = Annotated[str, Path(pattern=USER_NAME, description="Name of a user.")]
 FeedFilter = Annotated[str | None, Query(pattern=FEED_NAME, description="Of this feed only.")]
 EntityName = Annotated[str, Query(min_length=1, max_length=512, description="Name of the entity.")]
 From = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field, StringConstraints
 
+from faultsight.app.accounts import USER_NAME
 from faultsight.app.roles import Role
 from faultsight.console.access import Admin, App
 from faultsight.console.etags import IfMatch, expected_version, tag
@@ -32,7 +33,7 @@ class User(Told):
 class NewUser(Given):
     """A user to add."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$", examples=["ana"])
+    name: str = Field(pattern=USER_NAME, examples=["ana"])
     password: _Password = Field(examples=["correct horse battery"])
     role: _Role = Field(examples=["operator"])
 

@@ -1,0 +1,100 @@
+"""faultsight serve: the service and its API, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from faultsight.cli.users import StateDir
+
+if TYPE_CHECKING:
+    from faultsight.app.application import Application
+
+__all__ = ["serve"]
+
+
+def serve(
+    state: StateDir = None,
+    host: Annotated[
+        str | None, Option(help="Address to listen on; anything but this machine needs a user.")
+    ] = None,
+    port: Annotated[
+        int | None, Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")
+    ] = None,
+    api_only: Annotated[
+        bool, Option("--api-only", help="Answer requests; collect, watch and learn nothing.")
+    ] = False,
+) -> None:
+    """Watch feeds and answer under /api/v1; SIGTERM ends it, SIGHUP reads the settings anew."""
+    from faultsight.app.build import open_application
+    from faultsight.app.settings import load_settings
+
+    try:
+        from faultsight.console.server import listen, run_server
+    except ImportError as error:
+        from faultsight.core.errors import MissingExtraError
+
+        raise MissingExtraError("faultsight serve", "console") from error
+    from faultsight.app.service import Service
+
+    given: dict[str, Any] = {}
+    server = {"host": host, "port": port}
+    if chosen := {name: value for name, value in server.items() if value is not None}:
+        given["server"] = chosen
+    if api_only:
+        given["loop"] = {"enabled": False}
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    settings = load_settings(state, **given)
+    stopping = threading.Event()
+    with open_application(settings) as application:
+        listening = listen(application)
+        service = Service(application, stopping=stopping)
+        _on_hangup(lambda: service.reload(load_settings(state, **given)))
+        service.start()
+        try:
+            run_server(
+                application,
+                listening,
+                on_ready=lambda: _tell(application, listening.getsockname()),
+                stopping=stopping,
+            )
+        finally:
+            stopping.set()
+            listening.close()
+            service.stop()
+    sys.stderr.write("faultsight: stopped\n")
+
+
+def _tell(application: Application, address: tuple[Any, ...]) -> None:
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    sys.stderr.write(f"faultsight: http://{host}:{address[1]}/api/v1\n")
+    if not application.accounts.any_user():
+        if application.accounts.local_person():
+            told = "whoever is at this machine is admin (server.local_admin)"
+        else:
+            told = "nobody is let in"
+        sys.stderr.write(
+            f"faultsight: there is no user yet, {told}; "
+            "add one with `faultsight users add NAME --role admin`\n"
+        )
+    sys.stderr.flush()
+
+
+def _on_hangup(reload: Any) -> None:
+    import signal
+
+    def asked(_sig: int, _frame: object) -> None:
+        # Not here: a signal may come in the middle of anything.
+        threading.Thread(target=reload, name="reload", daemon=True).start()
+
+    if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, asked)

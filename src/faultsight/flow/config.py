@@ -206,6 +206,9 @@ class FeedConfig:
         Of a ``polls`` feed; fitted when the feed gets its first model.
     step_s : int
         Of a ``polls`` feed: how far diagnosed windows are apart, on a fixed grid.
+    tickets, topology : str
+        Of a ``polls`` feed: files in the state folder with trouble tickets and where modems hang;
+        none if empty.
     notifiers : tuple of str
         Whom incidents are told through.
     notify_from : Severity
@@ -246,6 +249,8 @@ class FeedConfig:
     diagnoser: str = "telapart"
     diagnoser_settings: Mapping[str, Any] = field(default_factory=dict)
     step_s: int = _DAY_S
+    tickets: str = ""
+    topology: str = ""
     notifiers: tuple[str, ...] = ("log",)
     notify_from: Severity = Severity.MINOR
 

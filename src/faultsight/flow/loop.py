@@ -18,12 +18,14 @@ from faultsight.core.alarm import AlarmRecord
 from faultsight.core.errors import NotFoundError
 from faultsight.core.incident import IncidentRecord
 from faultsight.core.kpi_frame import TimeWindow
-from faultsight.flow.cable import cable_tick
+from faultsight.core.telemetry import TelemetryFolder
 from faultsight.flow.config import FeedConfig
 from faultsight.flow.records import FOREVER_S, ModelSpan, StoredRecords, models_key
 from faultsight.flow.row_book import RowBook
 from faultsight.flow.score_book import ScoreBook
 from faultsight.flow.score_store import ScoreStore
+from faultsight.flow.stages.diagnose import Diagnose
+from faultsight.flow.stages.fault_incidents import FaultIncidents
 from faultsight.flow.stages.group import Group
 from faultsight.flow.stages.localize import Localize
 from faultsight.flow.stages.mute import Mute, Rule, touched_by
@@ -35,7 +37,7 @@ from faultsight.runners import RUNNERS, Runner
 from faultsight.stores.operations import Operations
 from faultsight.stores.telemetry import KpiStore
 
-__all__ = ["STAGES", "Loop", "Stage", "run_stages"]
+__all__ = ["CABLE_STAGES", "STAGES", "Loop", "Stage", "run_stages"]
 
 
 class Stage(Protocol):
@@ -56,6 +58,9 @@ STAGES: tuple[Stage, ...] = (
 )
 """From samples to notices, in order."""
 
+CABLE_STAGES: tuple[Stage, ...] = (Diagnose(), Mute(), FaultIncidents(), Notify())
+"""The same for polls of cable modems."""
+
 
 def run_stages(tick: Tick, stages: Iterable[Stage] = STAGES) -> Tick:
     """Run every stage on a tick, and return it."""
@@ -69,7 +74,7 @@ class _Watched:
     """What the loop remembers of a feed from tick to tick; all of it can be read again."""
 
     book: ScoreBook
-    scores: ScoreStore
+    scores: ScoreStore | None
     rows: RowBook | None
     rules: Sequence[Rule] = field(default=())
 
@@ -152,9 +157,9 @@ class Loop:
             raise NotFoundError("feed", feed)
         config = self.feeds[feed]
         present_s = int(self.clock() if now_s is None else now_s)
-        if config.kind == "polls":
-            return cable_tick(self.ops, self.folder, config, present_s, base_url=self.base_url)
         try:
+            if config.kind == "polls":
+                return self._cable_tick(config, present_s)
             return self._tick(config, present_s)
         except BaseException:
             # What is in memory may be ahead of what is stored.
@@ -224,6 +229,62 @@ class Loop:
             watched.rows.trim(_kept_from(until_s, config))
         return result
 
+    def _cable_tick(self, config: FeedConfig, now_s: int) -> TickResult:
+        """Do the same for polls: windows in place of rows, a diagnoser in place of a detector."""
+        path = self.folder / "telemetry" / config.name
+        if not TelemetryFolder.is_telemetry(path):
+            return TickResult(config.name, waiting_for="there is no telemetry yet")
+        mark = self.ops.feeds.watermark(config.name)
+        models = self._models(config, mark.scored_until_s)
+        if not models:
+            return TickResult(config.name, mark.scored_until_s, waiting_for="no model is active")
+        telemetry = TelemetryFolder(path)
+        whole = telemetry.window
+        if whole.end_s <= whole.start_s:
+            return TickResult(config.name, waiting_for="there is no telemetry yet")
+        step = config.step_s
+        from_s = mark.scored_until_s
+        if from_s is None:  # the first window ends a step later
+            from_s = whole.start_s if config.since_s is None else config.since_s
+            from_s = -(-from_s // step) * step
+        until_s = min((now_s - config.lateness_s) // step, -(-whole.end_s // step)) * step
+        until_s = max(until_s, from_s)
+        dirty = self.ops.feeds.dirty(config.name)
+        late, too_late = _late(dirty.windows, from_s, config)
+        watched = self._watched.get(config.name) or _Watched(ScoreBook(step, from_s), None, None)
+        self._watched[config.name] = watched
+        horizon = TimeWindow(from_s - config.horizon_s, FOREVER_S)
+        rules = self.records.rules(config.name, horizon)
+        changed = touched_by(rules, watched.rules, TimeWindow(horizon.start_s, until_s))
+        if until_s == from_s and not late and not changed:
+            if dirty.windows:
+                self.ops.feeds.clear_dirty(config.name, dirty.through)
+            return TickResult(config.name, mark.scored_until_s, too_late=too_late)
+        tick = Tick(
+            config=config,
+            folder=self.folder,
+            records=self.records,
+            runner=self.runner,
+            book=watched.book,
+            scores=None,
+            rows=None,
+            models=tuple(replace(m, path=str(self.folder / m.path)) for m in models),
+            from_s=from_s,
+            until_s=until_s,
+            late=late,
+            too_late=too_late,
+            rules=rules,
+            rules_changed=[
+                TimeWindow(max(w.start_s, horizon.start_s), min(w.end_s, until_s)) for w in changed
+            ],
+            attributes=self.records.attributes(config.name),
+            base_url=self.base_url,
+        )
+        run_stages(tick, CABLE_STAGES)
+        result = self._commit(tick, dirty.through)
+        watched.rules = rules
+        return result
+
     def _watch(self, config: FeedConfig, store: KpiStore, from_s: int) -> _Watched:
         scores = ScoreStore(
             self.folder / "scores" / config.name,
@@ -255,10 +316,13 @@ class Loop:
 
     def _commit(self, tick: Tick, through: int) -> TickResult:
         """Store what the tick decided, all or nothing; scores are there before."""
-        assert tick.scores is not None  # noqa: S101
-        rows = tick.scores.append(tick.scored)
+        rows = 0 if tick.scores is None else tick.scores.append(tick.scored)
         feed = tick.config.name
-        late = frozenset(tick.late)
+        late = frozenset(
+            a.entity
+            for a in (*tick.stored.values(), *tick.wanted.values())
+            if a.entity in tick.late or a.payload.get("fnode") in tick.late
+        )
         others = frozenset(a.entity for a in (*tick.stored.values(), *tick.wanted.values())) - late
         with self.ops.transaction() as tx:
             done = []

@@ -25,10 +25,12 @@ class Notify:
         for id_ in sorted(tick.incidents):
             incident = tick.incidents[id_]
             before = tick.stored_incidents.get(id_)
-            worst = min(
-                _WORST_FIRST.index(told.severity) for told in (incident, before) if told is not None
-            )
-            if worst > least or (before is not None and _news(before) == _news(incident)):
+            if before is not None and _news(before) == _news(incident):
+                continue
+            # What is over is told to whom its beginning was told.
+            is_over = _news(incident)[0] == "resolved"
+            judged = before if before is not None and is_over else incident
+            if _WORST_FIRST.index(judged.severity) > least:
                 continue
             alarms = [tick.wanted[a] for a in incident.alarm_ids if a in tick.wanted]
             for notifier in tick.config.notifiers:

@@ -1,0 +1,267 @@
+"""Diagnose: windows of a cable plant are diagnosed and their faults followed, one alarm for each.
+
+Windows end on a fixed grid. Each is diagnosed by itself and goes on from the faults after the one
+before it, so that faults do not depend on how many windows a tick looks at. Late polls take the
+fiber nodes that they are of back to the state before the first window that they touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from faultsight.core.alarm import AlarmRecord
+from faultsight.core.errors import InputError
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.core.plant import Plant
+from faultsight.core.polls import LEVELS, NodePolls, PollTable, Telemetry
+from faultsight.core.tables import read_table
+from faultsight.core.telemetry import TelemetryFolder
+from faultsight.core.tickets import read_tickets
+from faultsight.diagnose.contract import DAY_S, Diagnoser, Diagnosis
+from faultsight.diagnose.faults import (
+    Dispatch,
+    Fault,
+    dispatch_list,
+    tell_kinds,
+    tell_recurrence,
+    track_faults,
+    with_tickets,
+)
+from faultsight.flow.config import FeedConfig
+from faultsight.flow.fault_states import FaultStates
+from faultsight.flow.learn.stored_diagnoser import load_diagnoser
+from faultsight.flow.records import FOREVER_S, ModelSpan
+from faultsight.flow.tick import Tick
+
+__all__ = ["Diagnose"]
+
+_HISTORY_S = 8 * DAY_S
+"""What telling a fault's kind and hours looks at before it, and a day to spare."""
+_MOST_MEMBERS = 500
+
+
+class Diagnose:
+    """Brings the faults of every window that is new, or that late polls touch, up to date."""
+
+    def run(self, tick: Tick) -> None:
+        """Put the alarms of all faults into the tick."""
+        config = tick.config
+        states = FaultStates(tick.folder / "faults" / config.name)
+        telemetry = TelemetryFolder(tick.folder / "telemetry" / config.name)
+        plant = _plant(tick.folder, config)
+        first_s = self._catch_up(tick, states, telemetry, plant)
+        faults = states.read(tick.from_s)
+        told = {fault.fault_id: fault for fault in faults}
+        for end_s in range(tick.from_s + config.step_s, tick.until_s + 1, config.step_s):
+            faults = _after(tick, telemetry, plant, end_s, faults)
+            states.write(end_s, faults)
+            told.update((fault.fault_id, fault) for fault in faults)
+        # Long since ended faults leave the states, and are told as they were then.
+        self._tell(tick, sorted(told.values(), key=_in_order), first_s)
+        states.trim(tick.until_s - config.horizon_s - 2 * config.step_s)
+
+    def _catch_up(
+        self, tick: Tick, states: FaultStates, telemetry: Telemetry, plant: Plant | None
+    ) -> int:
+        """Follow anew the fiber nodes with late polls; return the first second that may change."""
+        config = tick.config
+        if not tick.late:
+            return tick.from_s
+        start_s = min(window.start_s for window in tick.late.values())
+        first_end_s = (start_s // config.step_s + 1) * config.step_s
+        fnodes = sorted(tick.late)
+        known = [f for f in states.read(first_end_s - config.step_s) if f.fnode in tick.late]
+        for end_s in range(first_end_s, tick.from_s + 1, config.step_s):
+            known = _after(tick, telemetry, plant, end_s, known, fnodes)
+            others = [f for f in states.read(end_s) if f.fnode not in tick.late]
+            states.write(end_s, sorted([*others, *known], key=_in_order))
+        return min(first_end_s, tick.from_s)
+
+    def _tell(self, tick: Tick, faults: Sequence[Fault], first_s: int) -> None:
+        """Make the alarm of each fault that may have changed."""
+        config = tick.config
+        begin_s = first_s - config.horizon_s
+        begin_s = min([begin_s, *(window.start_s for window in tick.rules_changed)])
+        tick.scope = TimeWindow(begin_s, max(tick.until_s, begin_s))
+        stored = tick.records.alarms(config.name, TimeWindow(begin_s, FOREVER_S))
+        tick.stored = {alarm.id: alarm for alarm in stored}
+        tickets = _tickets_path(tick.folder, config)
+        if tickets is not None:
+            read = read_tickets(read_table(tickets, as_text=True), source=str(tickets))
+            faults = with_tickets(faults, read)
+        for dispatch in dispatch_list(faults):
+            fault = dispatch.fault
+            if fault.is_ongoing or fault.end_s > begin_s:
+                alarm = fault_alarm(dispatch, config, _model_at(tick.models, fault.end_s))
+                tick.wanted[alarm.id] = alarm
+                tick.touched[alarm.entity] = fault.start_s
+
+
+def fault_alarm(dispatch: Dispatch, config: FeedConfig, model_id: str | None) -> AlarmRecord:
+    """Return the alarm of one fault.
+
+    Its entity is the fiber node and the fault, for a node may have several at once. The peak is
+    how much suffering a visit ends, as in the list of whom to send where.
+    """
+    fault = dispatch.fault
+    weight = sum(told.modem_windows for told in fault.evidence) or 1
+    lasting = sorted(fault.lasting_members)
+    place = fault.place
+    return AlarmRecord(
+        feed=config.name,
+        entity=f"{fault.fnode}/{fault.fault_id}",
+        kind=config.alarm_kind,
+        start_s=fault.start_s,
+        end_s=None if fault.is_ongoing else fault.end_s,
+        peak=dispatch.score,
+        kpis=tuple((told.feature, told.modem_windows / weight) for told in fault.evidence),
+        model_id=model_id,
+        payload={
+            "fnode": fault.fnode,
+            "fault_id": fault.fault_id,
+            "verdict": fault.verdict.name.lower(),
+            "kind": fault.kind,
+            "members": lasting[:_MOST_MEMBERS],
+            "n_members": len(lasting),
+            "n_node_modems": fault.n_node_modems,
+            "place": None if place is None else _known(vars(place)),
+            "confidence": fault.confidence,
+            "channels": list(fault.channels),
+            "recurrence": fault.recurrence,
+            "tickets": [ticket.ticket_id for ticket in fault.tickets],
+            "advice": dispatch.advice,
+            "team": dispatch.team,
+            "where": dispatch.where,
+            "why": dispatch.why,
+            "action": dispatch.action,
+            "evidence": list(dispatch.evidence),
+        },
+    )
+
+
+def _known(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _in_order(fault: Fault) -> tuple[str, int, str]:
+    return fault.fnode, fault.start_s, fault.fault_id
+
+
+def _after(
+    tick: Tick,
+    telemetry: Telemetry,
+    plant: Plant | None,
+    end_s: int,
+    known: Sequence[Fault],
+    fnodes: Sequence[str] | None = None,
+) -> list[Fault]:
+    """Return all faults after one more window."""
+    config = tick.config
+    model = _span_at(tick.models, end_s - 1)
+    diagnoser = _diagnoser(model.path)
+    diagnosis = _diagnosis(diagnoser, telemetry, end_s, config.step_s, fnodes)
+    before = {fault.fault_id: fault for fault in known}
+    faults = track_faults(diagnosis, known=known)
+    changed = [
+        place
+        for place, fault in enumerate(faults)
+        if fault.fault_id not in before or before[fault.fault_id].windows != fault.windows
+    ]
+    told = _told([faults[place] for place in changed], telemetry, plant)
+    for place, fault in zip(changed, told, strict=True):
+        faults[place] = fault
+    gone_s = end_s - config.horizon_s - 2 * diagnoser.look_back_s
+    return [fault for fault in faults if fault.is_ongoing or fault.end_s > gone_s]
+
+
+def _diagnosis(
+    diagnoser: Diagnoser,
+    telemetry: Telemetry,
+    end_s: int,
+    step_s: int,
+    fnodes: Sequence[str] | None,
+) -> Diagnosis:
+    """Diagnose one window; where windows overlap, with the one before, for tracking to see it."""
+    back_s = diagnoser.look_back_s + (step_s if step_s != diagnoser.look_back_s else 0)
+    window = TimeWindow(end_s - back_s, end_s)
+    try:
+        return diagnoser.diagnose(telemetry, window=window, step_s=step_s, fnodes=fnodes)
+    except InputError:
+        if _is_polled(telemetry, window):
+            raise
+        return Diagnosis(diagnoser.name, (), (TimeWindow(end_s - diagnoser.look_back_s, end_s),))
+
+
+def _is_polled(telemetry: Telemetry, window: TimeWindow) -> bool:
+    early = TimeWindow(window.start_s - DAY_S, window.end_s)
+    return next(telemetry.nodes(early, metrics=()), None) is not None
+
+
+def _told(faults: Sequence[Fault], telemetry: Telemetry, plant: Plant | None) -> list[Fault]:
+    """Return faults with kind, place and hours, each from the polls up to its own end."""
+    if not faults:
+        return []
+    first_s = min(fault.start_s for fault in faults) - _HISTORY_S
+    span = TimeWindow(first_s, max(fault.end_s for fault in faults))
+    fnodes = sorted({fault.fnode for fault in faults})
+    told: dict[str, Fault] = {}
+    for polls in telemetry.nodes(span, fnodes=fnodes, metrics=LEVELS):
+        for fault in faults:
+            if fault.fnode == polls.fnode:
+                window = TimeWindow(fault.start_s - _HISTORY_S, fault.end_s)
+                own = PollTable([heard(polls.in_window(window))])
+                (known,) = tell_kinds([fault], telemetry=own, plant=plant)
+                (told[fault.fault_id],) = tell_recurrence([known], own)
+    return [told.get(fault.fault_id, fault) for fault in faults]
+
+
+def heard(polls: NodePolls) -> NodePolls:
+    """Return polls without modems that have none, and without channels that have no value.
+
+    So what is cut from a longer span is the same as what is read for a shorter one.
+    """
+    counts = np.diff(polls.device_start)
+    stays = np.flatnonzero(counts > 0)
+    seen = np.zeros(len(polls.channels), np.bool_)
+    for values in polls.values.values():
+        seen |= np.isfinite(values).any(axis=0)
+    used = np.flatnonzero(seen)
+    return replace(
+        polls,
+        device_ids=tuple(polls.device_ids[i] for i in stays),
+        channels=tuple(polls.channels[i] for i in used),
+        device_start=np.concatenate([[0], np.cumsum(counts[stays])]),
+        values={name: values[:, used] for name, values in polls.values.items()},
+        pre_equalization=None,
+    )
+
+
+def _span_at(models: Sequence[ModelSpan], time_s: int) -> ModelSpan:
+    fitting = [model for model in models if model.from_s is None or model.from_s <= time_s]
+    return fitting[-1]
+
+
+def _model_at(models: Sequence[ModelSpan], time_s: int) -> str | None:
+    return _span_at(models, time_s - 1).id if models else None
+
+
+@lru_cache(maxsize=4)
+def _diagnoser(path: str) -> Diagnoser:
+    return load_diagnoser(path)
+
+
+def _plant(folder: Path, config: FeedConfig) -> Plant | None:
+    if not config.topology:
+        return None
+    path = folder / config.topology
+    return Plant.from_table(read_table(path, as_text=True), source=str(path))
+
+
+def _tickets_path(folder: Path, config: FeedConfig) -> Path | None:
+    path = folder / config.tickets
+    return path if config.tickets and path.is_file() else None

@@ -85,7 +85,7 @@ def _decoded(cursor: str, keys: Sequence[sa.Column[Any]]) -> list[Any]:
         values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, binascii.Error):
         values = None
-    types = [key.type.python_type for key in keys]
+    types = [int if isinstance(key.type, sa.Integer) else str for key in keys]
     if not isinstance(values, list) or [type(value) for value in values] != types:
         raise InputError(f"{cursor[:40]!r} is not the cursor of a page")
     return values

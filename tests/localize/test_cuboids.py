@@ -313,9 +313,16 @@ class TestCuboids:
             monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
             assert cuboids.sums(*values).flat.tobytes() == expected
 
-    @pytest.mark.parametrize("cardinalities", [(7,), (7, 3), (33, 4, 4, 20), (5000, 3), (3, 5000)])
-    def test_values_written_to_the_cells_of_leaves(self, cardinalities: tuple[int, ...]) -> None:
-        cuboids = Cuboids(full(cardinalities), cardinalities)
+    @pytest.mark.parametrize(
+        ("cardinalities", "n"),
+        [((7,), None), ((7, 3), None), ((33, 4, 4, 20), None), ((5000, 3), None), ((3, 5000), None),
+         ((90, 90), 400), ((40, 50, 60), 100), ((40, 50, 60), 5000), ((900, 900, 900), 300_000)],
+    )  # fmt: skip
+    def test_values_written_to_the_cells_of_leaves(
+        self, cardinalities: tuple[int, ...], n: int | None
+    ) -> None:
+        table = full(cardinalities) if n is None else sample(cardinalities, n)
+        cuboids = Cuboids(table, cardinalities)
         values = np.random.default_rng(1).normal(size=(2, cuboids.n_leaves))
         sums = cuboids.empty(2)
         own_cells = cuboids.leaf_cells(sums)
@@ -326,8 +333,8 @@ class TestCuboids:
 
     @pytest.mark.parametrize(
         ("table", "max_layer"),
-        [(full((4, 5, 6))[1:], 3), (full((4, 5, 6))[::-1], 3), (full((4, 5, 6)), 2),
-         (sample((40, 50, 60), 100), 3)],
+        [(full((4, 5, 6))[::-1], 3), (full((4, 5, 6)), 2), (sample((40, 50, 60), 100)[::-1], 3),
+         (np.repeat(sample((40, 50, 60), 100), 2, axis=0), 3)],
     )  # fmt: skip
     def test_leaves_that_are_no_cells_of_their_own(self, table: Codes, max_layer: int) -> None:
         cuboids = Cuboids(table, (40, 50, 60), max_layer=max_layer)
@@ -338,6 +345,18 @@ class TestCuboids:
             cuboids.fill(sums)
         cuboids.fill(sums, values)
         assert sums.flat.tobytes() == cuboids.sums(*values).flat.tobytes()
+
+    @pytest.mark.parametrize("n", [0, 1, 100, 5000])
+    def test_leaves_in_order_are_summed_as_those_in_any_order(self, n: int) -> None:
+        table = sample((40, 50, 60), n)
+        order = np.random.default_rng(2).permutation(len(table))
+        values = whole_numbers(len(table))
+        sums = Cuboids(table, (40, 50, 60)).sums(values)
+        assert (
+            sums.flat.tobytes()
+            == Cuboids(table[order], (40, 50, 60)).sums(values[order]).flat.tobytes()
+        )
+        check(table, (40, 50, 60))
 
     def test_cells_of_leaves_may_be_written_to(self) -> None:
         cuboids = Cuboids(sample((40, 50, 60), 100), (40, 50, 60))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,6 +87,18 @@ class CodeTable:
             expected = np.arange(cardinality, dtype=column.dtype)[:, None]
             if not (column.reshape(-1, cardinality, inner) == expected).all():
                 return False
+        return True
+
+    @cached_property
+    def is_ascending(self) -> bool:
+        """Whether the leaves differ, and are in lexicographic order."""
+        if self.n_products(range(self.n_attributes)) > _LARGEST:
+            return False  # Their places among all combinations are no numbers to compare.
+        last = -1
+        for _, keys in self.key_blocks(range(self.n_attributes)):
+            if keys[0] <= last or not (keys[1:] > keys[:-1]).all():
+                return False
+            last = int(keys[-1])
         return True
 
     def n_products(self, attributes: Sequence[int]) -> int:

@@ -13,6 +13,7 @@ from faultsight.localize.cuboids.kernels import add_to_cells, drop
 
 __all__ = [
     "Attributes",
+    "Copy",
     "Cuboid",
     "Drop",
     "LeafPass",
@@ -37,9 +38,10 @@ class Cuboid:
         How many cells it has.
     source : Cuboid, optional
         What it is made from; None for the leaves.
-    first : ndarray of int, optional
+    first : ndarray of int or range, optional
         A leaf of each cell, if it is compressed: if it has a cell for those combinations only that
-        hold a leaf. A dense one has a cell for every combination.
+        hold a leaf. A range, if the leaves are its cells, in order. A dense one has a cell for
+        every combination.
     index : ndarray of int, optional
         Its cell for each cell of the source, where that is looked up.
     place : slice, optional
@@ -54,7 +56,7 @@ class Cuboid:
         n_cells: int,
         source: Cuboid | None = None,
         *,
-        first: NDArray[np.integer] | None = None,
+        first: NDArray[np.integer] | range | None = None,
         index: NDArray[np.integer] | None = None,
     ) -> None:
         self.attributes = attributes
@@ -63,6 +65,11 @@ class Cuboid:
         self.first = first
         self.index = index
         self.place: slice | None = None
+
+    @property
+    def leaves(self) -> NDArray[np.integer] | None:
+        """A leaf of each cell of a compressed cuboid; None if these are all leaves, in order."""
+        return None if isinstance(self.first, range) else self.first
 
 
 class Pass(Protocol):
@@ -101,6 +108,26 @@ class Drop:
         (target,) = targets
         for row, values in zip(target, source, strict=True):
             drop(values, row, self._outer, self._dropped, self._inner)
+
+
+class Copy:
+    """The cuboid that has the leaves for cells, in order.
+
+    Parameters
+    ----------
+    cuboid : Cuboid
+        What to make.
+    """
+
+    def __init__(self, cuboid: Cuboid) -> None:
+        self.cuboids: tuple[Cuboid, ...] = (cuboid,)
+
+    def run(self, source: Rows, targets: Sequence[NDArray[np.float64]]) -> None:
+        """Copy the leaves, unless their values are in the cells already."""
+        (target,) = targets
+        for row, values in zip(target, source, strict=True):
+            if not np.may_share_memory(row, values):
+                row[...] = values
 
 
 class LookUp:

@@ -21,6 +21,7 @@ from faultsight.localize.cuboids.codes import CodeTable
 from faultsight.localize.cuboids.dense import RollUp
 from faultsight.localize.cuboids.passes import (
     Attributes,
+    Copy,
     Cuboid,
     Drop,
     LeafPass,
@@ -107,13 +108,20 @@ class Plan:
     @property
     def has_leaf_cells(self) -> bool:
         """Whether the cells of the last cuboid are the leaves, in order."""
-        return self._is_rolled_up and self._is_full
+        return (self._is_rolled_up and self._is_full) or self._holds_leaves(self._whole)
+
+    def _holds_leaves(self, attributes: Attributes) -> bool:
+        """Whether a compressed cuboid has the leaves for cells, in order."""
+        made = self._made.get(attributes)
+        return made is not None and isinstance(made.first, range)
 
     def run(self, columns: Rows | None, flat: NDArray[np.float64]) -> None:
         """Sum columns of leaf values into the cells of all cuboids, a row for each column.
 
         Where the last cuboid has the leaves for cells, values may be there already.
         """
+        if columns is None and not self._is_rolled_up:
+            columns = flat[:, self.places[self._whole]]
         if columns is not None:
             trees = [partial(self._grow, tree, columns, flat) for tree in self._trees]
             run_all(trees, workers=None if self.is_large else 1)
@@ -143,7 +151,10 @@ class Plan:
         known: dict[Cuboid, NDArray[np.intp]],
     ) -> NDArray[np.intp]:
         cells: NDArray[np.intp]
-        if cuboid.index is not None:
+        if isinstance(cuboid.first, range):
+            n_leaves = self._table.n_leaves
+            cells = np.arange(n_leaves) if leaves is None else leaves.astype(np.intp)
+        elif cuboid.index is not None:
             if cuboid.source is not None:
                 index = cuboid.index[self.cells_of(cuboid.source, leaves, known)]
             else:
@@ -203,7 +214,8 @@ class Plan:
 
     def _start(self, wanted: Sequence[Attributes]) -> None:
         """Make the widest cuboids of a sparse cube from the leaves, by way of shared bases."""
-        largest = min(BASE_CELLS, self._table.n_leaves // 2)
+        n_leaves = self._table.n_leaves
+        largest = min(BASE_CELLS, n_leaves // 2)
         small = [
             attributes for attributes in wanted if self._table.n_products(attributes) <= largest
         ]
@@ -218,6 +230,9 @@ class Plan:
             for attributes in set(self._made).difference(wanted):
                 del self._made[attributes]
         single.extend(set(wanted).difference(self._made, single))
+        if self._whole in single and self._table.is_ascending:
+            single.remove(self._whole)
+            self._add(Copy(Cuboid(self._whole, n_leaves, first=range(n_leaves))))
         dense = sorted(attributes for attributes in single if self._is_dense(attributes))
         for lead, sets in split_by_lead(self._table, dense):
             self._scatter(sets, lead)
@@ -229,9 +244,10 @@ class Plan:
         parents = [
             self._made[tuple(sorted((*attributes, a)))] for a in self._whole if a not in attributes
         ]
-        source: Cuboid | None = min(parents, key=_pass_cost)
-        if source is not None and _pass_cost(source) > self._table.n_leaves:
-            source = None
+        cheapest = min(parents, key=_pass_cost)
+        costs_more = _pass_cost(cheapest) > self._table.n_leaves
+        # What has the leaves for cells is no better a source than they are.
+        source = None if costs_more or isinstance(cheapest.first, range) else cheapest
         if not self._is_dense(attributes):
             self._compress(attributes, source)
         elif source is None:
@@ -240,7 +256,7 @@ class Plan:
             self._drop(attributes, source)
         else:
             cuboid = Cuboid(attributes, self._table.n_products(attributes), source)
-            self._look_up(cuboid, self._table.keys(attributes, source.first))
+            self._look_up(cuboid, self._table.keys(attributes, source.leaves))
 
     def _descend(self, attributes: Attributes, source: Cuboid) -> None:
         """Drop one attribute after the other, the one that leaves the fewest cells first."""
@@ -281,7 +297,7 @@ class Plan:
 
     def _compress(self, attributes: Attributes, source: Cuboid | None) -> None:
         """Make a compressed cuboid from a wider one that is compressed too, or from the leaves."""
-        leaves = None if source is None else source.first
+        leaves = None if source is None else source.leaves
         index, positions = self._table.distinct(attributes, leaves)
         first = positions if leaves is None else leaves[positions]
         self._look_up(Cuboid(attributes, len(first), source, first=self._kept(first)), index)

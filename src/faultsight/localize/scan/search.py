@@ -211,6 +211,8 @@ class Search:
         )
 
     def _refit(self) -> None:
+        # Those of the last fit are not asked for again, and would be held beside the new ones.
+        self._gains = np.empty(0)
         self.gain.fit(self._is_left)
         own_cells = self.cuboids.leaf_cells(self._sums)
         rows = np.empty((3, self.cuboids.n_leaves)) if own_cells is None else own_cells
@@ -229,11 +231,11 @@ class Search:
         run_all(tasks)
 
     def _write_block(self, rows: Array, block: slice) -> None:
-        counted = self._is_left[block].astype(np.float64)
-        if self.weight is not None:
-            counted *= self.weight[block]
         place = block if isinstance(self.active, slice) else self.active[block]
-        rows[2, place] = counted
+        rows[2, place] = self._is_left[block]
+        if self.weight is not None:
+            rows[2, place] *= self.weight[block]
+        counted = rows[2, place]
         for row, values in zip(rows, self.gain.columns(block), strict=False):
             row[place] = np.multiply(values, counted, out=values)
 

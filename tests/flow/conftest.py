@@ -162,9 +162,7 @@ def live(frames: list[KpiFrame]) -> pl.DataFrame:
 
 
 @pytest.fixture
-def provider(
-    frames: list[KpiFrame], model: Path, tmp_path: Path
-) -> Callable[..., Provider]:
+def provider(frames: list[KpiFrame], model: Path, tmp_path: Path) -> Callable[..., Provider]:
     """Make a provider with history and a model, and nothing scored yet."""
 
     def make(config: FeedConfig = CONFIG, runner: Runner | None = None) -> Provider:

@@ -1,5 +1,9 @@
 """A state folder with simulated base stations, an operations store, and an operator."""
 
+from __future__ import annotations
+
+import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +13,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from faultsight.core.feedback import FeedbackEvent, FeedbackKind, MarkKind
+from faultsight.core.feedback import FeedbackEvent, FeedbackKind, Mark, MarkKind, fold
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.marking import mark_errors
-from faultsight.flow.learn import Learner, load_model
+from faultsight.flow.learn import LearnConfig, Learner, load_model
 from faultsight.sim.base_stations import StationsConfig, simulate_stations
-from faultsight.stores.operations import Job, Operations
+from faultsight.stores.operations import Job, ModelRecord, Operations
 from faultsight.stores.telemetry import KpiStore
 
 DAY_S = 86_400
@@ -36,8 +40,6 @@ class State:
     now: list[float]
 
     def learner(self, **changes: Any) -> Learner:
-        from faultsight.flow.learn import LearnConfig
-
         return Learner(self.ops, self.folder, LearnConfig(**changes))
 
     def do(self, kind: str, window: TimeWindow | None = None, **changes: Any) -> Job:
@@ -52,14 +54,26 @@ class State:
     def first_model(self) -> Job:
         return self.do("retrain", TimeWindow(START_S, START_S + 7 * DAY_S))
 
+    @property
+    def active(self) -> ModelRecord:
+        found = self.ops.models.active("cells")
+        assert found is not None
+        return found
+
+    @property
+    def marks(self) -> list[Mark]:
+        return fold(self.ops.feedback.events("cells")).marks
+
+    def mark_of(self, event: FeedbackEvent) -> Mark:
+        (mark,) = fold([event]).marks
+        return mark
+
     def say(self, event: FeedbackEvent) -> FeedbackEvent:
         return self.ops.feedback.append(event)
 
     def mark_week(self, frames: Sequence[KpiFrame] | None = None) -> int:
         """Let an operator who knows the truth mark the week after the first model's history."""
-        active = self.ops.models.active("cells")
-        assert active is not None
-        model = load_model(self.folder, active)
+        model = load_model(self.folder, self.active)
         n = 0
         for frame, score in zip(self.frames, model.score(self.frames), strict=True):
             labels = np.zeros(0) if frame.labels is None else frame.labels[168:336]
@@ -74,9 +88,8 @@ class State:
         return n
 
     def score_bytes(self) -> list[bytes]:
-        active = self.ops.models.active("cells")
-        assert active is not None
-        return [s.total.tobytes() for s in load_model(self.folder, active).score(self.frames)]
+        model = load_model(self.folder, self.active)
+        return [score.total.tobytes() for score in model.score(self.frames)]
 
 
 def fill(folder: Path, frames: Sequence[KpiFrame]) -> None:
@@ -90,9 +103,23 @@ def fill(folder: Path, frames: Sequence[KpiFrame]) -> None:
     store.append(pl.concat(parts), received_at_s=frames[0].window.end_s)
 
 
+def copied(state: State, folder: Path, *, with_feedback: bool = True) -> State:
+    """Return a copy of a state, elsewhere."""
+    shutil.copytree(state.folder, folder, ignore=shutil.ignore_patterns("operations.sqlite*"))
+    state.ops.backup(folder / "operations.sqlite")
+    if not with_feedback:
+        with sqlite3.connect(folder / "operations.sqlite") as database:
+            database.execute("PRAGMA foreign_keys = OFF")
+            database.execute("DELETE FROM feedback")
+        database.close()
+    now = list(state.now)
+    ops = Operations.open(folder / "operations.sqlite", clock=lambda: now[0])
+    return State(folder, ops, state.frames, now)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[State]:
-    stations = simulate_stations(StationsConfig(n_stations=8, test_s=8 * DAY_S), seed=1001)
+    stations = simulate_stations(StationsConfig(n_stations=5, test_s=8 * DAY_S), seed=1001)
     frames = [a.then(b) for a, b in zip(stations.train, stations.test, strict=True)]
     now = [float(frames[0].window.end_s)]
     ops = Operations.open(tmp_path / "operations.sqlite", clock=lambda: now[0])

@@ -80,7 +80,7 @@ def muted(
     for rule in rules:
         inside = rule.window.start_s <= alarm.start_s and end_s <= rule.window.end_s
         if inside and rule.covers(entity, attributes):
-            return replace(alarm, muted_by=rule.id, mute_reason=rule.reason)
+            return replace(alarm, muted_by=rule.id, mute_reason=rule.reason, incident_id=None)
     return replace(alarm, muted_by=None, mute_reason="")
 
 
@@ -88,16 +88,10 @@ def touched_by(
     rules: Iterable[Rule], before: Iterable[Rule], window: TimeWindow
 ) -> list[TimeWindow]:
     """Return the windows of rules that came, went or changed, as far as they meet a window."""
-    changed = {rule.id: rule for rule in rules}
-    for rule in before:
-        if changed.get(rule.id) == rule:
-            del changed[rule.id]
-        else:
-            changed.setdefault(rule.id, rule)
-    spans = [rule.window for rule in changed.values()] + [
-        rule.window for rule in before if rule.id in changed
-    ]
-    return [span for span in spans if span.overlaps(window)]
+    now, then = ({rule.id: rule for rule in some} for some in (rules, before))
+    changed = [id_ for id_ in now.keys() | then.keys() if now.get(id_) != then.get(id_)]
+    spans = {told[id_].window for told in (now, then) for id_ in changed if id_ in told}
+    return sorted(span for span in spans if span.overlaps(window))
 
 
 class Mute:

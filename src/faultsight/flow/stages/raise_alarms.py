@@ -8,6 +8,7 @@ in the same alarms.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -84,7 +85,7 @@ class RaiseAlarms:
             peak = spell.start + int(np.nanargmax(ratio[spell.start : spell.stop]))
             peak_s = begin_s + peak * config.interval_s
             kpis, model = tick.told(entity, peak_s)
-            yield AlarmRecord(
+            alarm = AlarmRecord(
                 feed=config.name,
                 entity=entity,
                 kind=config.alarm_kind,
@@ -96,3 +97,6 @@ class RaiseAlarms:
                 model_id=f"{config.name}/{model}" if model else None,
                 payload={"peak_s": peak_s},
             )
+            before = tick.stored.get(alarm.id)
+            # Whose it is stays, until alarms are grouped anew.
+            yield alarm if before is None else replace(alarm, incident_id=before.incident_id)

@@ -133,6 +133,7 @@ def late_blocks(
     of_block: dict[int, dict[str, int]] = {}
     for entity, window in late.items():
         last_s = min(window.end_s + config.history_s + config.block_s, scored_until_s)
+        last_s = max(last_s, window.start_s)
         for block, rows in blocks(TimeWindow(window.start_s, last_s), config.block_s):
             if block.start_s - config.history_s < window.end_s:
                 of_block.setdefault(block.start_s, {})[entity] = rows.start_s

@@ -22,6 +22,7 @@ from faultsight.core.polls import (
     PollTable,
     PreEqualization,
     joined_polls,
+    merged_polls,
     node_polls,
 )
 from faultsight.core.seed import random_stream
@@ -126,6 +127,20 @@ class TestRoundTrip:
         tables = [t.sort(*KEYS, nulls_last=True) for t in tables if t.height]
         (found,) = joined_polls(tables)
         assert_equal(found, polls)
+
+    @settings(deadline=None, max_examples=100)
+    @given(nodes(), st.integers(1, 4), st.integers(0, 10**6))
+    def test_parts_are_merged_as_if_they_were_one(
+        self, polls: NodePolls, n_parts: int, seed: int
+    ) -> None:
+        part_of_poll = random_stream(seed, "parts").integers(0, n_parts, polls.n_polls)
+        n_rows = max(len(polls.channels), 1)
+        rows = polls.to_table().with_columns(part=np.repeat(part_of_poll, n_rows))
+        parts = [
+            joined_polls([part.drop("part").sort(*KEYS, nulls_last=True)])[0]
+            for part in rows.partition_by("part")
+        ]
+        assert_equal(merged_polls(parts), polls)
 
     def test_of_tables_that_tell_the_same_cell_the_last_counts(self) -> None:
         tables = [table(timestamp=[0.0, 5.0], snr_db=[v, v + 1]) for v in (30.0, 20.0)]

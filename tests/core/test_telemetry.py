@@ -82,6 +82,28 @@ class TestReading:
         assert folder.fnodes == sorted(set(table["fnode"]))
         assert folder.window == PollTable(node_polls(table)).window
 
+    @pytest.mark.parametrize("part_bytes", [1, 5_000])
+    def test_however_many_days_are_read_at_a_time_it_is_the_same(
+        self, folder: TelemetryFolder, monkeypatch: pytest.MonkeyPatch, part_bytes: int
+    ) -> None:
+        table = rows(300, n_days=9).with_columns(pre_equalization=pl.lit(b"\x08\x01"))
+        early = pl.col("timestamp") < START_S + 4 * DAY_S
+        later = pl.col("device_id") != "m0"
+        folder.append(table.filter(early, pl.col("channel") == "1").drop("round_id"))
+        folder.append(table.filter(~early, later).drop("snr_db"))
+        window = TimeWindow(START_S + DAY_S // 2, START_S + 8 * DAY_S)
+        expected = by_name(folder.nodes(window, with_pre_equalization=True))
+        monkeypatch.setattr("faultsight.core.telemetry._PART_BYTES", part_bytes)
+        found = by_name(folder.nodes(window, with_pre_equalization=True))
+        assert_same(found, expected)
+        assert len({len(node.device_ids) for node in found.values()}) == 1
+        for fnode, node in found.items():
+            told, wanted = node.pre_equalization, expected[fnode].pre_equalization
+            assert told is not None
+            assert wanted is not None
+            np.testing.assert_array_equal(told.poll, wanted.poll)
+            np.testing.assert_array_equal(told.channel, wanted.channel)
+
     def test_a_file_for_each_bucket_and_day(self, folder: TelemetryFolder) -> None:
         table = rows(300)
         n_written = folder.append(table)
@@ -271,6 +293,15 @@ class TestDamage:
         # Either all 40 bytes fell into values, or the file is named.
         told = self.told(folder)
         assert told == str(file) or int(told) > 0
+
+    def test_one_file_of_many_is_named(self, folder: TelemetryFolder) -> None:
+        folder.append(rows(300, n_days=9))
+        file = parquets(folder)[5]
+        data = file.read_bytes()
+        file.write_bytes(data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :])
+        with pytest.raises(InputError, match="cannot be read") as caught:
+            list(folder.nodes())
+        assert caught.value.source == str(file)
 
     def test_a_file_that_is_something_else(self, damaged: tuple[TelemetryFolder, Path]) -> None:
         folder, file = damaged

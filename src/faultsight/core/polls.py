@@ -26,6 +26,7 @@ __all__ = [
     "PreEqualization",
     "Telemetry",
     "joined_polls",
+    "merged_polls",
     "node_polls",
 ]
 
@@ -306,52 +307,124 @@ def node_polls(table: pl.DataFrame) -> list[NodePolls]:
 def joined_polls(tables: Sequence[pl.DataFrame]) -> list[NodePolls]:
     """Return the polls of several tables, each sorted by fiber node, device, time and channel.
 
-    Names are compared once for each run of rows of one device, never row by row, so that joining
-    the days of a folder costs little more than reading them.
+    Names are compared once for each run of rows of one device, and only polls are put in order,
+    never rows, so that joining the days of a folder costs no more than reading them.
     """
-    runs = [_device_runs(table) for table in tables]
-    keys = sorted(set().union(*(names for names, _ in runs)))
-    number = {key: i for i, key in enumerate(keys)}
-    device = np.concatenate(
-        [np.repeat([number[name] for name in names], lengths) for names, lengths in runs]
-    ).astype(np.int64)
-    rows = pl.concat([table.drop("fnode", "device_id") for table in tables], how="diagonal")
-    time_s = _seconds(rows["timestamp"])
-    order = np.argsort(device, kind="stable")
-    is_sorted = (np.diff(time_s[order]) >= 0) | (np.diff(device[order]) > 0)
-    if not is_sorted.all():  # tables that overlap in time
-        order = np.lexsort((time_s, device))
-    if len(tables) > 1:
-        rows, device, time_s = rows[order], device[order], time_s[order]
-    return _nodes(keys, device, time_s, rows)
-
-
-def _device_runs(table: pl.DataFrame) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:
-    """Return fiber node and name of each run of rows of one device, and its length."""
-    first = np.flatnonzero(_changes(table["fnode"]) | _changes(table["device_id"]))
-    names = zip(
-        table["fnode"].gather(first).cast(pl.String).to_list(),
-        table["device_id"].gather(first).cast(pl.String).to_list(),
-        strict=True,
+    rows = tables[0] if len(tables) == 1 else pl.concat(tables, how="diagonal")
+    runs, keys, device_of_run = _device_runs(rows)
+    is_first = _changes(rows["timestamp"])
+    is_first[runs] = True
+    first_row = np.flatnonzero(is_first)
+    device = np.repeat(
+        device_of_run, np.diff(np.searchsorted(first_row, runs), append=len(first_row))
     )
-    return list(names), np.diff(first, append=table.height)
+    return _nodes(keys, device, first_row, rows)
+
+
+def merged_polls(parts: Sequence[NodePolls]) -> NodePolls:
+    """Return the polls of one fiber node that were read in parts, such as month by month.
+
+    Parameters
+    ----------
+    parts : sequence of NodePolls
+        With the same metrics; no poll in two of them.
+
+    Examples
+    --------
+    >>> parts = [NodePolls("F", (device,), ("1",), np.array([0, 1]), np.array([time_s]))
+    ...          for device, time_s in (("b", 0.0), ("a", 0.0), ("b", 9.0))]
+    >>> merged = merged_polls(parts)
+    >>> merged.device_ids, merged.device_start.tolist(), merged.time_s.tolist()
+    (('a', 'b'), [0, 1, 3], [0.0, 0.0, 9.0])
+    """
+    if len(parts) == 1:
+        return parts[0]
+    device_ids = sorted(set().union(*(part.device_ids for part in parts)))
+    channels = sorted(set().union(*(part.channels for part in parts)))
+    device_of = {name: i for i, name in enumerate(device_ids)}
+    channel_of = {name: i for i, name in enumerate(channels)}
+    device = np.concatenate(
+        [np.repeat([device_of[name] for name in part.device_ids], np.diff(part.device_start))
+         for part in parts]
+    )  # fmt: skip
+    time_s = np.concatenate([part.time_s for part in parts])
+    order = _order(device, time_s)
+    columns = [[channel_of[name] for name in part.channels] for part in parts]
+    starts = np.concatenate([[0], np.cumsum([part.n_polls for part in parts])])
+    values = {}
+    for metric in parts[0].values:
+        cells = np.full((len(device), len(channels)), np.nan, np.float32)
+        for part, start, column in zip(parts, starts.tolist(), columns, strict=False):
+            cells[start : start + part.n_polls, column] = part.values[metric]
+        values[metric] = cells[order]
+    round_ids = [part.round_id for part in parts if part.round_id is not None]
+    answered = [part.answered for part in parts if part.answered is not None]
+    return NodePolls(
+        parts[0].fnode,
+        tuple(device_ids),
+        tuple(channels),
+        np.concatenate([[0], np.cumsum(np.bincount(device, minlength=len(device_ids)))]),
+        time_s[order],
+        values,
+        np.concatenate(round_ids)[order] if round_ids else None,
+        np.concatenate(answered)[order] if answered else None,
+        _merged_pre_equalization(parts, starts, columns, order),
+    )
+
+
+def _device_runs(
+    rows: pl.DataFrame,
+) -> tuple[NDArray[np.int64], list[tuple[str, str]], NDArray[np.int64]]:
+    """Return where each run of rows of one device starts, all devices in order, and each run's."""
+    starts = np.flatnonzero(_changes(rows["fnode"]) | _changes(rows["device_id"]))
+    names = rows.select("fnode", "device_id")[starts].cast(pl.String)
+    devices = names.unique().sort("fnode", "device_id").with_row_index("device")
+    device_of_run = names.join(
+        devices, on=["fnode", "device_id"], how="left", maintain_order="left", nulls_equal=True
+    )["device"]
+    keys = list(devices.select("fnode", "device_id").iter_rows())
+    return starts, keys, device_of_run.to_numpy().astype(np.int64)
+
+
+def _order(device: NDArray[np.int64], time_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the stable order by device and time."""
+    order = np.argsort(device, kind="stable")
+    if not _is_sorted(device[order], time_s[order]):  # parts that overlap in time
+        order = np.lexsort((time_s, device))
+    return order
+
+
+def _is_sorted(device: NDArray[np.int64], time_s: NDArray[np.float64]) -> bool:
+    later, same = device[1:] > device[:-1], device[1:] == device[:-1]
+    return bool((later | (same & (time_s[1:] >= time_s[:-1]))).all())
 
 
 def _nodes(
     keys: Sequence[tuple[str, str]],
     device: NDArray[np.int64],
-    time_s: NDArray[np.float64],
+    first_row: NDArray[np.int64],
     table: pl.DataFrame,
 ) -> list[NodePolls]:
-    """Cut rows, sorted by device and time, into fiber nodes."""
-    new_poll = np.ones(len(device), np.bool_)
-    new_poll[1:] = (device[1:] != device[:-1]) | (time_s[1:] != time_s[:-1])
-    poll_of_row = np.cumsum(new_poll) - 1
-    first_rows = np.flatnonzero(new_poll)
+    """Cut rows into fiber nodes, given the device and the first row of each run of one moment."""
+    time_s = _seconds(table["timestamp"].gather(first_row))
+    order = _order(device, time_s)
+    device, time_s = device[order], time_s[order]
+    # Runs of the same moment, from tables that overlap, are one poll.
+    is_poll = np.ones(len(device), np.bool_)
+    is_poll[1:] = (device[1:] != device[:-1]) | (time_s[1:] != time_s[:-1])
+    poll_of_run = np.empty(len(device), np.int64)
+    poll_of_run[order] = np.cumsum(is_poll) - 1
+    device, time_s, polled_rows = device[is_poll], time_s[is_poll], first_row[order][is_poll]
     names, code_of_row = _codes(table["channel"])
-    is_value = code_of_row >= 0
-    row_of_cell = np.full((len(first_rows), max(len(names), 1)), -1, np.int64)
-    row_of_cell[poll_of_row[is_value], code_of_row[is_value]] = np.flatnonzero(is_value)
+    n_channels = max(len(names), 1)
+    cell_of_row = np.repeat(poll_of_run * n_channels, np.diff(first_row, append=table.height))
+    cell_of_row += code_of_row
+    row_of_cell = np.full((len(device), n_channels), -1, np.int64)
+    row = np.arange(table.height)
+    if code_of_row.size and code_of_row.min() < 0:
+        row = np.flatnonzero(code_of_row >= 0)
+        cell_of_row = cell_of_row[row]
+    row_of_cell.ravel()[cell_of_row] = row
     columns = {
         name: table[name].cast(pl.Float32).fill_null(np.nan).to_numpy()
         for name in (*LEVELS, *COUNTERS)
@@ -359,26 +432,26 @@ def _nodes(
     }
     round_id = answered = None
     if "round_id" in table.columns:
-        round_id = table["round_id"].cast(pl.Int64).fill_null(-1).to_numpy()[first_rows]
+        round_id = table["round_id"].cast(pl.Int64).fill_null(-1).to_numpy()[polled_rows]
     if "answered" in table.columns:
-        answered = table["answered"].fill_null(value=True).to_numpy()[first_rows]
-    device_of_poll = device[first_rows]
+        answered = table["answered"].fill_null(value=True).to_numpy()[polled_rows]
     fnodes = [fnode for fnode, _ in keys]
     polls = []
     for fnode in dict.fromkeys(fnodes):
         low, high = bisect_left(fnodes, fnode), bisect_right(fnodes, fnode)
-        starts = np.searchsorted(device_of_poll, np.arange(low, high + 1))
+        starts = np.searchsorted(device, np.arange(low, high + 1))
         start, end = int(starts[0]), int(starts[-1])
         cells = row_of_cell[start:end]
         used = np.flatnonzero((cells >= 0).any(axis=0))
-        cells = cells[:, used]
+        if len(used) < n_channels:
+            cells = np.ascontiguousarray(cells[:, used])
         polls.append(
             NodePolls(
                 fnode,
                 tuple(name for _, name in keys[low:high]),
                 tuple(names[i] for i in used),
                 starts - start,
-                time_s[first_rows[start:end]],
+                time_s[start:end],
                 {name: _cells(column, cells) for name, column in columns.items()},
                 None if round_id is None else round_id[start:end],
                 None if answered is None else answered[start:end],
@@ -412,8 +485,8 @@ def _codes(channel: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
 
 def _cells(column: NDArray[np.float32], cells: NDArray[np.int64]) -> NDArray[np.float32]:
     taken = column[cells]
-    taken[cells < 0] = np.nan
-    return np.where(np.isinf(taken), np.float32(np.nan), taken)
+    taken[(cells < 0) | ~np.isfinite(taken)] = np.nan
+    return taken
 
 
 def _pre_equalization(table: pl.DataFrame, cells: NDArray[np.int64]) -> PreEqualization | None:
@@ -423,3 +496,27 @@ def _pre_equalization(table: pl.DataFrame, cells: NDArray[np.int64]) -> PreEqual
     data = table["pre_equalization"].gather(cells[poll, channel])
     told = (data.is_not_null() & (data.bin.size() > 0)).to_numpy()
     return PreEqualization(poll[told], channel[told], tuple(data.filter(told).to_list()))
+
+
+def _merged_pre_equalization(
+    parts: Sequence[NodePolls],
+    starts: NDArray[np.int64],
+    columns: Sequence[Sequence[int]],
+    order: NDArray[np.int64],
+) -> PreEqualization | None:
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    poll: list[NDArray[np.int64]] = []
+    channel: list[NDArray[np.int64]] = []
+    data: list[bytes] = []
+    for part, start, column in zip(parts, starts.tolist(), columns, strict=False):
+        sent = part.pre_equalization
+        if sent is not None:
+            poll.append(place[sent.poll + start])
+            channel.append(np.array(column, np.int64)[sent.channel])
+            data.extend(sent.data)
+    if not poll:
+        return None
+    polls, channels = np.concatenate(poll), np.concatenate(channel)
+    by_poll = np.lexsort((channels, polls))
+    return PreEqualization(polls[by_poll], channels[by_poll], tuple(data[i] for i in by_poll))

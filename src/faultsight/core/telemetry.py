@@ -9,10 +9,12 @@ may be merged into few meanwhile (`faultsight.core.bucketed`): open a folder ane
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
@@ -21,12 +23,15 @@ from faultsight.core.bucketed import BucketedFiles, bucket_of
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
-from faultsight.core.polls import COUNTERS, KEYS, LEVELS, NodePolls, joined_polls
+from faultsight.core.polls import COUNTERS, KEYS, LEVELS, NodePolls, joined_polls, merged_polls
 
 __all__ = ["TelemetryFolder", "bucket_of"]
 
 _FORMAT = "faultsight telemetry 1"
 _DAY_S = 86_400
+_PART_BYTES = 8_000_000
+"""Files read at a time; their rows take about ten times that in memory."""
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 _SCHEMA: dict[str, pl.DataType] = {
     "fnode": pl.String(),
     "device_id": pl.String(),
@@ -38,6 +43,8 @@ _SCHEMA: dict[str, pl.DataType] = {
     "answered": pl.Boolean(),
     "pre_equalization": pl.Binary(),
 }
+
+_Schema = tuple[tuple[str, pl.DataType], ...]
 
 
 class TelemetryFolder:
@@ -160,8 +167,10 @@ class TelemetryFolder:
         """The fiber nodes, sorted."""
         names: set[str] = set()
         for days in self._index.values():
-            for files in days.values():
-                names.update(self._read(files, ["fnode"])["fnode"].unique().to_list())
+            files = [file for of_day in days.values() for file in of_day]
+            schemas = {file: _schema(file, ["fnode"]) for file in files}
+            for table in _read_alike(files, schemas, lambda rows: rows.unique()):
+                names.update(table["fnode"].to_list())
         return sorted(names)
 
     @property
@@ -201,35 +210,104 @@ class TelemetryFolder:
             chosen = [(day, files) for day, files in sorted(days.items()) if _meets(day, window)]
             if not chosen:
                 continue
-            tables = []
-            for file in (file for _, files in chosen for file in files):
-                table = self._read([file], columns)
-                if names:
-                    table = table.filter(pl.col("fnode").is_in(names))
-                if window is not None:
-                    table = table.filter(
-                        pl.col("timestamp").is_between(
-                            _moment(window.start_s), _moment(window.end_s), closed="left"
-                        )
-                    )
-                if table.height:
-                    tables.append(table)
-            if tables:
-                yield from joined_polls(tables)
+            parts: dict[str, list[NodePolls]] = {}
+            for table in self._tables([files for _, files in chosen], columns, window, names):
+                for node in joined_polls([table]):
+                    parts.setdefault(node.fnode, []).append(node)
+            for fnode in sorted(parts):
+                yield merged_polls(parts.pop(fnode))
+
+    def _tables(
+        self,
+        days: Sequence[Sequence[Path]],
+        columns: Sequence[str],
+        window: TimeWindow | None,
+        names: Sequence[str] | None,
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the rows of some days at a time, so that memory does not grow with their number.
+
+        A poll is whole in one table, for all files of a day are read together. All tables have the
+        columns that any of them has.
+        """
+
+        def asked_for(rows: pl.LazyFrame) -> pl.LazyFrame:
+            if names:
+                rows = rows.filter(pl.col("fnode").is_in(names))
+            if window is not None:
+                start, end = _moment(window.start_s), _moment(window.end_s)
+                rows = rows.filter(pl.col("timestamp").is_between(start, end, closed="left"))
+            return rows
+
+        schemas = {file: _schema(file, columns) for files in days for file in files}
+        nothing = [pl.DataFrame(schema=dict(schema)) for schema in dict.fromkeys(schemas.values())]
+        for part in _parts(days):
+            table = pl.concat([*_read_alike(part, schemas, asked_for), *nothing], how="diagonal")
+            if table.height:
+                yield table
 
     def _read(self, files: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
-        parts = []
+        schemas = {file: _schema(file, columns) for file in files}
+        return pl.concat(_read_alike(files, schemas), how="diagonal")
+
+
+def _schema(file: Path, columns: Sequence[str]) -> _Schema:
+    """Return those of some columns that a file has, and their types."""
+    with _named(file):
+        present = pl.read_parquet_schema(file)
+    for column in columns:
+        if column in KEYS and column not in present:
+            raise MissingColumnError(column, present, source=str(file))
+    return tuple((column, present[column]) for column in columns if column in present)
+
+
+def _read_alike(
+    files: Iterable[Path],
+    schemas: Mapping[Path, _Schema],
+    query: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda rows: rows,
+) -> list[pl.DataFrame]:
+    """Return what a query asks of files, in order; files of the same columns are read at once."""
+    tables = []
+    for schema, alike in groupby(files, schemas.__getitem__):
+        group = list(alike)
+        try:
+            tables.append(query(_scanned(group, schema)).collect())
+        except _UNREADABLE:
+            for file in group:  # Which of them is it?
+                with _named(file):
+                    tables.append(query(_scanned([file], schema)).collect())
+    return tables
+
+
+def _scanned(files: list[Path], schema: _Schema) -> pl.LazyFrame:
+    return pl.scan_parquet(files, glob=False).select(name for name, _ in schema)
+
+
+def _parts(days: Sequence[Sequence[Path]]) -> Iterator[list[Path]]:
+    """Join days that follow each other while their files are small."""
+    part: list[Path] = []
+    n_bytes = 0
+    for files in days:
+        size = 0
         for file in files:
-            try:
-                present = pl.read_parquet_schema(file)
-                for column in columns:
-                    if column in KEYS and column not in present:
-                        raise MissingColumnError(column, present, source=str(file))
-                parts.append(pl.read_parquet(file, columns=[c for c in columns if c in present]))
-            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-                reason = str(error).strip().partition("\n")[0]
-                raise InputError(f"cannot be read: {reason}", source=str(file)) from error
-        return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+            with _named(file):
+                size += file.stat().st_size
+        if part and n_bytes + size > _PART_BYTES:
+            yield part
+            part, n_bytes = [], 0
+        part.extend(files)
+        n_bytes += size
+    if part:
+        yield part
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Name the file in what is raised when it cannot be read."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"cannot be read: {reason}", source=str(file)) from error
 
 
 def _refuse_missing(column: pl.Series) -> None:

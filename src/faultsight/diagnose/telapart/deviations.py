@@ -104,33 +104,29 @@ def _deviations(
     scores = np.full((n_windows, n_devices), np.nan)
     channels = np.full((n_windows, n_devices), -1, np.int64)
     usual = np.full((n_windows, n_devices, n_channels), np.nan)
+    bounds = np.empty((n_windows, 3), np.int64)
     for device in range(n_devices):
         low, high = device_start[device], device_start[device + 1]
-        times = time_s[low:high]
-        past = np.empty(high - low, values.dtype)
+        for w in range(n_windows):
+            start_s, end_s = edges_s[w]
+            for k, moment in enumerate((start_s - history_s, start_s, end_s)):
+                bounds[w, k] = np.searchsorted(time_s[low:high], moment)
+        series = np.empty(high - low, values.dtype)
         for c in range(n_channels):
-            n_past, oldest, newest = 0, low, low
+            for at in range(high - low):
+                series[at] = sign * values[low + at, c]
+            level = np.float32(-np.inf)
             for w in range(n_windows):
-                since = low + np.searchsorted(times, edges_s[w, 0] - history_s)
-                first = low + np.searchsorted(times, edges_s[w, 0])
-                last = low + np.searchsorted(times, edges_s[w, 1])
-                # The sorted past slides along with the windows: few values leave, few come.
-                if since < oldest or first < newest:
-                    n_past, oldest, newest = 0, since, since
-                for at in range(oldest, min(since, newest)):
-                    n_past = _without(past, n_past, sign * values[at, c])
-                for at in range(max(newest, since), first):
-                    n_past = _with(past, n_past, sign * values[at, c])
-                oldest, newest = since, first
+                since, first, last = bounds[w]
+                level, n_past = _at_quantile(series[since:first], quantile, level)
                 if n_past < least_history:
                     continue
-                level = past[int(quantile * (n_past - 1) + 0.5)]
                 usual[w, device, c] = sign * level
                 n_values, squares = 0, 0.0
                 for at in range(first, last):
-                    if not np.isnan(values[at, c]):
+                    if not np.isnan(series[at]):
                         n_values += 1
-                        squares += max(sign * values[at, c] - level, 0.0) ** 2
+                        squares += max(series[at] - level, 0.0) ** 2
                 if n_values == 0:
                     continue
                 score = np.sqrt(squares / n_values)
@@ -140,25 +136,52 @@ def _deviations(
 
 
 @njit(nogil=True, cache=True)
-def _with(ordered: NDArray[np.float32], n: int, value: float) -> int:  # pragma: no cover - compiled
-    """Put a value into the first n, which ascend; NaN is nothing."""
-    if np.isnan(value):
-        return n
-    at = n
-    while at > 0 and ordered[at - 1] > value:
-        ordered[at] = ordered[at - 1]
-        at -= 1
-    ordered[at] = value
-    return n + 1
+def _at_quantile(
+    values: NDArray[np.float32], quantile: float, near: np.float32
+) -> tuple[np.float32, int]:  # pragma: no cover - compiled
+    """Return the value at a quantile, and of how many; NaN is none.
+
+    The search goes value by value from one that is near. From window to window few values leave and
+    few come, so it ends after a step or two, sooner than values could be put in order.
+    """
+    n, below, equal = 0, 0, 0
+    for i in range(len(values)):
+        n += values[i] == values[i]
+        below += values[i] < near
+        equal += values[i] == near
+    if n == 0:
+        return near, n
+    level, rank = near, int(quantile * (n - 1) + 0.5)
+    while rank < below:
+        level, equal = _next_below(values, level)
+        below -= equal
+    while rank >= below + equal:
+        below += equal
+        level, equal = _next_above(values, level)
+    return level, n
 
 
 @njit(nogil=True, cache=True)
-def _without(
-    ordered: NDArray[np.float32], n: int, value: float
-) -> int:  # pragma: no cover - compiled
-    """Take a value out of the first n."""
-    if np.isnan(value):
-        return n
-    for at in range(np.searchsorted(ordered[:n], value), n - 1):
-        ordered[at] = ordered[at + 1]
-    return n - 1
+def _next_below(
+    values: NDArray[np.float32], level: np.float32
+) -> tuple[np.float32, int]:  # pragma: no cover - compiled
+    """Return the largest value below a level, and how often it occurs."""
+    best, n = np.float32(-np.inf), 0
+    for i in range(len(values)):
+        best = values[i] if (values[i] < level) & (values[i] > best) else best
+    for i in range(len(values)):
+        n += values[i] == best
+    return best, n
+
+
+@njit(nogil=True, cache=True)
+def _next_above(
+    values: NDArray[np.float32], level: np.float32
+) -> tuple[np.float32, int]:  # pragma: no cover - compiled
+    """Return the smallest value above a level, and how often it occurs."""
+    best, n = np.float32(np.inf), 0
+    for i in range(len(values)):
+        best = values[i] if (values[i] > level) & (values[i] < best) else best
+    for i in range(len(values)):
+        n += values[i] == best
+    return best, n

@@ -16,7 +16,7 @@ from typer import Exit, Option, Typer
 from typer.core import TyperGroup
 
 from faultsight import __version__
-from faultsight.cli import bench, collect, data, detect, tokens, users
+from faultsight.cli import bench, collect, data, detect, models, tokens, users
 from faultsight.cli._json_option import JsonCommand
 from faultsight.cli.demo import demo
 from faultsight.cli.diagnose import diagnose
@@ -104,6 +104,7 @@ app.command(cls=JsonCommand)(diagnose)
 app.command(cls=JsonCommand)(simulate)
 app.add_typer(collect.app, name="collect")
 app.command()(serve)
+app.add_typer(models.app, name="models")
 app.add_typer(users.app, name="users")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(data.app, name="data")

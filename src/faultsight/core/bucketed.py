@@ -8,6 +8,7 @@ read. So a merge is one rename, whole or not at all, and what it replaced is rem
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -162,6 +163,12 @@ class BucketedFiles:
             Its number.
         up_to : int, optional
             Files of higher numbers are not looked at: their writer has not finished.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a merge holds such numbers too, so that what it replaced may be gone: look again
+            up to which number there are files.
         """
         return self._split(bucket, up_to)[0]
 
@@ -173,7 +180,12 @@ class BucketedFiles:
         live: list[DayFile] = []
         replaced: list[DayFile] = []
         widest: DayFile | None = None
-        files = [f for f in self.all(bucket) if up_to is None or f.last <= up_to]
+        files = self.all(bucket)
+        if up_to is not None:
+            for file in files:
+                if file.first <= up_to < file.last:
+                    raise FileNotFoundError(errno.ENOENT, "merged with later files", str(file.path))
+            files = [file for file in files if file.last <= up_to]
         # The widest of those that start together comes first, so one look back is enough.
         for file in sorted(files, key=lambda f: (f.day, f.first, -f.last, f.path)):
             if widest is not None and widest.covers(file):

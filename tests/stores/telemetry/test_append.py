@@ -382,6 +382,12 @@ class TestFeeds:
         with pytest.raises(SettingError, match="name"):
             KpiStore.create(tmp_path, name=name, interval_s=60)
 
+    def test_limits_may_change(self, store: KpiStore) -> None:
+        sent = rows(("a", NOW + HOUR, 1.0))
+        assert store.append(sent, received_at_s=NOW).quarantined == {"future": 1}
+        KpiStore.create(store.path, name="cells", interval_s=HOUR, limits=FeedLimits(skew_s=HOUR))
+        assert store.append(sent, received_at_s=NOW).quarantined == {}
+
     def test_values_that_are_none(self, tmp_path: Path) -> None:
         for wrong in ({"interval_s": 0}, {"n_buckets": 0}, {"columns": ["a", "a"]},
                       {"columns": ["timestamp"]}, {"kind": "cube"}, {"kind": "polls"},

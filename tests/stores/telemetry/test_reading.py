@@ -16,6 +16,7 @@ from faultsight.core.bucketed import bucket_of
 from faultsight.core.errors import InputError, SettingError
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.stores.telemetry import KpiStore
+from faultsight.stores.telemetry._feed import Feed
 
 HOUR, DAY = 3600, 86_400
 NOW = 1_767_571_200
@@ -223,6 +224,22 @@ class TestMerges:
         monkeypatch.setattr(filled._files, "live", live)
         assert told(filled.frames()) == expected
         assert calls
+
+    def test_a_reader_that_was_overtaken_by_an_append_and_a_merge_looks_again(
+        self, filled: KpiStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = Feed.read(filled.path)
+        filled.append(sent(9), received_at_s=2e9)
+        expected = told(filled.frames())
+        for _ in range(2):
+            filled.compact(before_s=2e9, grace_s=0.0)
+        descriptions = [before]
+        real = Feed.read
+        monkeypatch.setattr(
+            Feed, "read", lambda path: descriptions.pop() if descriptions else real(path)
+        )
+        assert told(filled.frames()) == expected
+        assert descriptions == []
 
 
 class TestRetention:

@@ -51,7 +51,7 @@ def compact_files(
     up_to: int | None = None,
     grace_s: float = 3600.0,
 ) -> Compacted:
-    """Merge the files of each bucket and day.
+    """Merge the files of each bucket and day; nobody else may at the same time.
 
     All files of a day that is over become one. Of a day that is not, the newest files are merged
     once there are eight alike, so that each row is written again a few times only, however many
@@ -72,20 +72,19 @@ def compact_files(
     grace_s : float
         Files whose place was taken a shorter while ago are not yet removed.
     """
-    with locked(files.path / ".compact.lock"):
-        n_removed = files.sweep(grace_s=grace_s)
-        n_merged = n_written = 0
-        for bucket in range(files.n_buckets):
-            for day, of_day in groupby(files.live(bucket, up_to=up_to), key=lambda f: f.day):
-                run = list(of_day)
-                if day_window(day).end_s > before_s:
-                    run = _newest_alike(run)
-                if len(run) < 2:
-                    continue
-                table = merge([read(file.path) for file in run])
-                files.write(bucket, day, run[0].first, run[-1].last, table)
-                n_merged += len(run)
-                n_written += 1
+    n_removed = files.sweep(grace_s=grace_s)
+    n_merged = n_written = 0
+    for bucket in range(files.n_buckets):
+        for day, of_day in groupby(files.live(bucket, up_to=up_to), key=lambda f: f.day):
+            run = list(of_day)
+            if day_window(day).end_s > before_s:
+                run = _newest_alike(run)
+            if len(run) < 2:
+                continue
+            table = merge([read(file.path) for file in run])
+            files.write(bucket, day, run[0].first, run[-1].last, table)
+            n_merged += len(run)
+            n_written += 1
     return Compacted(n_merged, n_written, n_removed)
 
 
@@ -142,13 +141,11 @@ def compact_polls(
     >>> next(TelemetryFolder(folder.path).nodes()).values["snr_db"].tolist()
     [[36.0]]
     """
-    return compact_files(
-        BucketedFiles(folder.path, folder.n_buckets),
-        read_table_file,
-        _merged_polls,
-        before_s=before_s,
-        grace_s=grace_s,
-    )
+    files = BucketedFiles(folder.path, folder.n_buckets)
+    with locked(folder.path / ".compact.lock"):
+        return compact_files(
+            files, read_table_file, _merged_polls, before_s=before_s, grace_s=grace_s
+        )
 
 
 def retain_polls(folder: TelemetryFolder, *, keep_s: int, now_s: float) -> int:

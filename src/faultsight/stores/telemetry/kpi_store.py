@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from faultsight.core.bucketed import (
     BucketedFiles,
@@ -24,22 +22,22 @@ from faultsight.core.bucketed import (
     locked,
     read_columns,
     remove_unfinished,
-    write_parquet,
 )
 from faultsight.core.errors import InputError, SettingError
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.core.tables import as_polars
+from faultsight.stores.telemetry._appending import Appender, late_windows, sync
 from faultsight.stores.telemetry._checking import Checked, check_rows
 from faultsight.stores.telemetry._feed import Feed, FeedKind, FeedLimits
+from faultsight.stores.telemetry._frames import cut_frames
+from faultsight.stores.telemetry._names import KnownNames
 from faultsight.stores.telemetry._rows import epoch_s, merged, owners_of, read_rows
 from faultsight.stores.telemetry.compaction import Compacted, compact_files, drop_days
 from faultsight.stores.telemetry.quarantine import Quarantine
 
 __all__ = ["Appended", "KpiStore"]
 
-_DAY_S = 86_400
 _KEYS_KEPT = 32
-_WRITERS = 4
 _RELISTED = 3
 
 T = TypeVar("T")
@@ -125,7 +123,11 @@ class KpiStore:
         self.attributes, self.n_buckets, self.limits = feed.attributes, feed.n_buckets, feed.limits
         self.quarantine = Quarantine(self.path / feed.quarantine)
         self._files = BucketedFiles(self.path, feed.n_buckets)
-        self._names: tuple[int, pl.DataFrame] | None = None
+        self._names = KnownNames(self.path)
+        self._appender = Appender(self._files, feed)
+
+    def __reduce__(self) -> tuple[type[KpiStore], tuple[Path]]:
+        return type(self), (self.path,)
 
     @classmethod
     def create(
@@ -160,7 +162,7 @@ class KpiStore:
         attributes : sequence of str
             Of a cube.
         limits : FeedLimits, optional
-            What is refused or set aside.
+            What is refused or set aside; of a feed that is there, from now on.
         quarantine : path, optional
             Where rows set aside are kept; by default ``quarantine`` in the feed's folder.
 
@@ -189,6 +191,9 @@ class KpiStore:
         with locked(path / ".lock"):
             if not (path / "feed.json").exists():
                 feed.write(path)
+            there = Feed.read(path)
+            if limits is not None and there.limits != limits and not there.differing(fixed):
+                there.changed(limits=limits).write(path)
         differing = Feed.read(path).differing(fixed)
         if differing:
             raise SettingError(f"{path} holds a feed of another {' and '.join(differing)}")
@@ -223,8 +228,7 @@ class KpiStore:
 
     def elements(self, attribute: str) -> list[str]:
         """Return the elements of an attribute, sorted; ``entity`` is a kpi feed's only one."""
-        names = self._known_names(Feed.read(self.path))
-        return names.filter(pl.col("attribute") == attribute)["element"].to_list()
+        return self._consistently(lambda feed: self._names.elements(feed, attribute))
 
     @property
     def window(self) -> TimeWindow:
@@ -294,7 +298,7 @@ class KpiStore:
                 n_rows=checked.table.height,
                 n_files=0,
                 quarantined={rule: len(found) for rule, found in sorted(checked.set_aside.items())},
-                windows=self._late(checked, feed),
+                windows=late_windows(checked, feed),
                 n_merged=checked.n_merged,
                 ignored=checked.ignored,
             )
@@ -306,7 +310,7 @@ class KpiStore:
                     quarantined=dict(known[0]["quarantined"]),
                     is_known=True,
                 )
-            names = self._names_with(checked, feed, source)
+            names = self._names.with_new(checked, feed, source)
             (self.path / ".writing").touch()
             try:
                 n_files = self._write(rows, checked, names, feed, source, received_at_s, key, told)
@@ -330,119 +334,28 @@ class KpiStore:
     ) -> int:
         number = feed.last + 1
         changed: dict[str, Any] = {"last": number, "columns": checked.columns}
-        written: list[Path] = []
         if checked.set_aside:
-            written.append(self.quarantine.write(number, rows, checked.set_aside, source,
-                                                 received_at_s=received_at_s))  # fmt: skip
+            self.quarantine.write(
+                number, rows, checked.set_aside, source, received_at_s=received_at_s
+            )
+            sync(self.quarantine.path)
         if names is not None:
-            written.append(write_parquet(self._names_path(number), names))
+            self._names.write(number, names)
             changed["names_file"] = number
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            parts = [pool.submit(self._files.write, bucket, day, number, number, part)
-                     for bucket, day, part in self._parts(checked)]  # fmt: skip
-            files = [part.result().path for part in parts]
-        for folder in {path.parent for path in [*written, *files]}:
-            _sync(folder)
+        n_files = self._appender.write(number, checked)
         if checked.table.height:
             newest_s = int(np.max(checked.table["timestamp"].to_numpy()))
-            changed["newest_s"] = max(
-                newest_s, newest_s if feed.newest_s is None else feed.newest_s
-            )
+            changed["newest_s"] = max(newest_s, feed.newest_s or newest_s)
         if key:
             kept = {"key": key, "n_rows": told.n_rows, "quarantined": told.quarantined}
             changed["recent"] = (*feed.recent, kept)[-_KEYS_KEPT:]
-        feed.changed(**changed).write(self.path)
-        _sync(self.path)
+        sync(self.path)
+        feed = feed.changed(**changed)
+        feed.write(self.path)
+        sync(self.path)
         if names is not None:
-            self._names_path(feed.names_file).unlink(missing_ok=True)
-        return len(files)
-
-    def _parts(self, checked: Checked) -> Iterator[tuple[int, date, pl.DataFrame]]:
-        """Yield the rows of each bucket and day, as they are written."""
-        table = checked.table
-        if not table.height:
-            return
-        seconds = table["timestamp"].to_numpy()
-        if self.kind == "kpi" and self.n_buckets > 1:
-            buckets = np.array([bucket_of(name, self.n_buckets)
-                                for name in checked.owners.names["entity"]])  # fmt: skip
-            bucket = buckets[checked.owners.ids]
-        else:
-            bucket = np.zeros(len(seconds), np.int64)
-        stamps = pl.Series("timestamp", seconds * 1000).cast(pl.Datetime("ms", "UTC"))
-        table = table.with_columns(stamps)
-        day = seconds // _DAY_S
-        n_days = int(day.max() - day.min()) + 1
-        part = bucket * n_days + (day - day.min())
-        # A stable order keeps rows sorted by owner and time within each part.
-        order = np.argsort(part, kind="stable")
-        starts = np.flatnonzero(np.diff(part[order], prepend=-1))
-        ends = np.append(starts[1:], len(order))
-        for start, end in zip(starts, ends, strict=True):
-            chosen = order[start:end]
-            at = int(part[chosen[0]])
-            moment = datetime.fromtimestamp((at % n_days + int(day.min())) * _DAY_S, UTC)
-            yield at // n_days, moment.date(), table[chosen]
-
-    def _late(self, checked: Checked, feed: Feed) -> dict[str, TimeWindow]:
-        """Return what an append touched of the time that the feed had reached before."""
-        newest_s = feed.newest_s
-        if newest_s is None or not checked.table.height:
-            return {}
-        seconds = checked.table["timestamp"].to_numpy()
-        is_late = seconds <= newest_s
-        if not is_late.any():
-            return {}
-        late_s = seconds[is_late]
-        if self.kind == "cube":
-            return {self.name: self._spanned(late_s)}
-        ids = checked.owners.ids[is_late]
-        names = checked.owners.names["entity"]
-        starts = np.flatnonzero(np.diff(ids, prepend=-1))
-        ends = np.append(starts[1:], len(ids))
-        return {
-            names[int(ids[start])]: self._spanned(late_s[start:end])
-            for start, end in zip(starts, ends, strict=True)
-        }
-
-    def _spanned(self, seconds: NDArray[np.int64]) -> TimeWindow:
-        return TimeWindow(int(seconds.min()), int(seconds.max()) + self.interval_s)
-
-    def _names_path(self, number: int) -> Path:
-        return self.path / f"names.{number:06d}.parquet"
-
-    def _known_names(self, feed: Feed) -> pl.DataFrame:
-        """Return every attribute and element that is known, sorted."""
-        if self._names is None or self._names[0] != feed.names_file:
-            names = pl.DataFrame(schema={"attribute": pl.String, "element": pl.String})
-            if feed.names_file >= 0:
-                names = self._consistently(
-                    lambda now: read_columns(self._names_path(now.names_file), names.columns)
-                )
-            self._names = (feed.names_file, names)
-        return self._names[1]
-
-    def _names_with(self, checked: Checked, feed: Feed, source: str) -> pl.DataFrame | None:
-        """Return the known names with those of an append; none where it brings no new one."""
-        if not checked.table.height:
-            return None
-        known = self._known_names(feed)
-        parts = [known]
-        for attribute in feed.attributes:
-            told = checked.owners.names[attribute].drop_nulls().unique()
-            before = known.filter(pl.col("attribute") == attribute)["element"]
-            new = told.filter(~told.is_in(before.implode()))
-            n_elements = len(before) + len(new)
-            if len(new) and n_elements > feed.limits.max_entities:
-                raise InputError(
-                    f"{n_elements:,} names are more than the {feed.limits.max_entities:,} of "
-                    "max_entities",
-                    source=source or None, column=attribute,
-                )  # fmt: skip
-            parts.append(pl.DataFrame({"attribute": [attribute] * len(new), "element": new},
-                                      schema=known.schema))  # fmt: skip
-        names = pl.concat(parts)
-        return names.sort("attribute", "element") if names.height > known.height else None
+            self._names.drop_others(feed)
+        return n_files
 
     def _remove_unfinished(self, feed: Feed) -> None:
         """Remove what an append wrote that was killed or failed."""
@@ -450,9 +363,7 @@ class KpiStore:
             for file in self._files.all(bucket):
                 if file.last > feed.last:
                     file.path.unlink(missing_ok=True)
-        for path in self.path.glob("names.*.parquet"):
-            if path != self._names_path(feed.names_file):
-                path.unlink(missing_ok=True)
+        self._names.drop_others(feed)
         self.quarantine.drop_after(feed.last)
         (self.path / ".writing").unlink(missing_ok=True)
 
@@ -476,15 +387,16 @@ class KpiStore:
         OSError
             If the merge cannot be written; nothing has changed then.
         """
-        feed = Feed.read(self.path)
-        told = compact_files(
-            self._files,
-            lambda path: read_rows(path, feed.attributes, feed.columns),
-            lambda tables: merged(tables, feed.attributes, feed.columns),
-            before_s=before_s,
-            up_to=feed.last,
-            grace_s=grace_s,
-        )
+        with locked(self.path / ".compact.lock"):
+            feed = Feed.read(self.path)
+            told = compact_files(
+                self._files,
+                lambda path: read_rows(path, feed.attributes, feed.columns),
+                lambda tables: merged(tables, feed.attributes, feed.columns),
+                before_s=before_s,
+                up_to=feed.last,
+                grace_s=grace_s,
+            )
         left = sum(remove_unfinished(folder, time.time() - grace_s)
                    for folder in (self.path, self.quarantine.path))  # fmt: skip
         return replace(told, n_removed=told.n_removed + left)
@@ -513,28 +425,15 @@ class KpiStore:
 
     def _forget_names(self, feed: Feed) -> None:
         """Take entities off the list that no row is left of."""
-        known = self._known_names(feed)
-        missing = {name: set(known.filter(pl.col("attribute") == name)["element"])
-                   for name in feed.attributes}  # fmt: skip
         files = [file for bucket in self.buckets()
                  for file in self._files.live(bucket, up_to=feed.last)]  # fmt: skip
-        # Most entities have rows on the newest day, so few files are looked at.
-        for file in sorted(files, reverse=True):
-            if not any(missing.values()):
-                return
-            table = read_columns(file.path, feed.attributes)
-            for name in table.columns:
-                missing[name].difference_update(table[name].unique())
-        gone = pl.DataFrame(
-            [(name, element) for name, names in missing.items() for element in names],
-            schema=known.schema, orient="row",
-        )  # fmt: skip
-        if gone.height:
+        left = self._names.left(feed, [file.path for file in sorted(files, reverse=True)])
+        if left is not None:
             number = feed.last + 1
-            left = known.join(gone, on=["attribute", "element"], how="anti", maintain_order="left")
-            write_parquet(self._names_path(number), left)
-            feed.changed(last=number, names_file=number).write(self.path)
-            self._names_path(feed.names_file).unlink(missing_ok=True)
+            self._names.write(number, left)
+            feed = feed.changed(last=number, names_file=number)
+            feed.write(self.path)
+            self._names.drop_others(feed)
 
     def set_aside_damaged(self) -> dict[str, str]:
         """Read every file, and take those that cannot be read out of the way.
@@ -606,7 +505,7 @@ class KpiStore:
             frames: list[KpiFrame] = []
             for number, names in self._asked(entities, bucket).items():
                 table = self._read(number, window, wanted, feed, names, after=after)
-                frames += self._cut(table, wanted)
+                frames += cut_frames(table, wanted, self.interval_s)
             return sorted(frames, key=lambda frame: frame.entity)
 
         return self._consistently(found)
@@ -693,30 +592,6 @@ class KpiStore:
             parts.append(table)
         return merged(parts[1:] or parts, self.attributes, columns)
 
-    def _cut(self, table: pl.DataFrame, kpis: Sequence[str]) -> list[KpiFrame]:
-        """Return a frame for each entity of a sorted table."""
-        if not table.height:
-            return []
-        owners = owners_of([table["entity"]])
-        seconds = epoch_s(table["timestamp"])
-        values = np.full((table.height, len(kpis)), np.nan, np.float32)
-        for position, kpi in enumerate(kpis):
-            if kpi in table.columns:
-                values[:, position] = table[kpi].cast(pl.Float32).to_numpy()
-        starts = np.flatnonzero(np.diff(owners.ids, prepend=-1))
-        frames = []
-        for name, start, end in zip(owners.names["entity"], starts,
-                                    np.append(starts[1:], table.height), strict=True):  # fmt: skip
-            first_s = int(seconds[start])
-            row = (seconds[start:end] - first_s) // self.interval_s
-            length = int(row[-1]) + 1
-            rows = values[start:end]
-            if length != len(rows):
-                rows = np.full((length, len(kpis)), np.nan, np.float32)
-                rows[row] = values[start:end]
-            frames.append(KpiFrame(name, kpis, first_s, self.interval_s, rows))
-        return frames
-
     def _consistently(self, read: Callable[[Feed], T]) -> T:
         """Read; and read again where a file went away meanwhile, since a merge took its place."""
         for _ in range(_RELISTED):
@@ -725,12 +600,3 @@ class KpiStore:
             except FileNotFoundError:
                 continue
         return read(Feed.read(self.path))
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder last: a commit must not outlive what it commits."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

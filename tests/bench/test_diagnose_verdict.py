@@ -86,7 +86,7 @@ def test_the_summary_is_the_default_less_every_other_method(result: BenchResult)
 
 
 def test_the_same_seed_gives_the_same_figures_whatever_else_is_run(result: BenchResult) -> None:
-    methods = ("telapart", "telapart/quorum=0", "random_verdict")
+    methods = ("telapart", "telapart/reluctance=0", "random_verdict")
     again = _untimed(list(_run(methods=methods).rows))
     assert again == [row for row in _untimed(list(result.rows)) if row["method"] in methods]
 

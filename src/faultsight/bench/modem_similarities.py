@@ -76,14 +76,15 @@ def by_deviations(case: ModemCase, *, days: int = 3, only_deviating: bool = Fals
     days : int
         Over which similarity is taken.
     only_deviating : bool
-        Cluster the modems alone that are so far from their usual level as the default demands of
-        a candidate; all others are one cluster.
+        Cluster the modems alone that are so far from their usual level that the default looks at
+        them; all others are one cluster.
     """
     config = replace(
         _DEFAULT, features=(case.feature,), similarity_look_back_s=days * DAY_S
     )  # fmt: skip
     # With a threshold of 0 every modem is a candidate whose usual level is known.
-    threshold = float(SCORE_EDGES[case.feature][0]) if only_deviating else 0.0
+    mildest = config.milder_share * float(SCORE_EDGES[case.feature][0])
+    threshold = mildest if only_deviating else 0.0
     evidence = DeviationEvidence(case.node, config, [case.window], {case.feature: threshold})
     (found,) = evidence.features(0, case.window)
     return clustered(

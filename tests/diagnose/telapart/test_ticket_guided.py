@@ -277,7 +277,7 @@ class TestChoosing:
         is_anomalous = np.array([1, 1, 0, 0, 0, 1, 1, 1]) > 0
         calls = np.array([1.0, 0, 0, 0, 0, 1, 0, 0])
         totals.add(linkage(1.0 - similarity), is_anomalous, np.full(8, DAY_S), calls, calls * 0)
-        guards = ThresholdGuards(least_days=0.5, least_service_share=0.0)
+        guards = ThresholdGuards(least_days=0.5, least_service_share=0.0, reluctance=0.0)
         chosen = totals.choose("likelihood", guards, default=-1.0)
         is_allowed = ~np.isnan(chosen.values)
         assert chosen.thresholds[is_allowed].max() == 0.9

@@ -42,9 +42,9 @@ class DiagnoseTable1(Scenario):
     ``average``, ``single``, ``complete`` and ``dbscan`` cluster by the paper's similarity over one
     day; ``average-shrunk`` multiplies it by n / (n + 4) for n common values. ``telapart`` is
     average linkage on the default similarity, the cosine of deviations from usual levels, over
-    three days; ``telapart-candidates`` clusters only the modems that deviate, as the default does,
-    and counts all others as one cluster. ``random`` has the clusters of ``average`` with the modems
-    exchanged.
+    three days; ``telapart-candidates`` clusters only the modems that deviate so far that the
+    default looks at them, and counts all others as one cluster. ``random`` has the clusters of
+    ``average`` with the modems exchanged.
 
     A regime is ``paper`` (rounds of half an hour, 5 % of polls lost, faults on for six hours on
     average), the same with ``every-type`` of fault, or the same with longer rounds, more loss, or

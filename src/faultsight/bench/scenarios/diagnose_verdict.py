@@ -24,14 +24,19 @@ from faultsight.bench.simulated_plants import PLANTS
 from faultsight.diagnose.contract import DAY_S, Verdict
 from faultsight.diagnose.metrics.verdict_scores import VerdictScores
 from faultsight.diagnose.telapart import TelApart, TelApartConfig
+from faultsight.diagnose.telapart.score_threshold import ScoreGuards
+from faultsight.diagnose.telapart.ticket_guided import ThresholdGuards
 from faultsight.sim.cable_plant import CablePlantConfig
 
 _DEFAULT = "telapart"
 _ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "telapart/evidence=paper": {"evidence": "paper"},
     "telapart/criterion=trr": {"criterion": "trr"},
-    "telapart/quorum=0": {"quorum": 0.0},
-    "telapart/candidate_share=1": {"candidate_share": 1.0},
+    "telapart/milder_share=1": {"milder_share": 1.0},
+    "telapart/reluctance=0": {
+        "guards": ThresholdGuards(reluctance=0.0),
+        "score_guards": ScoreGuards(reluctance=0.0),
+    },
     "telapart/similarity_look_back=1d": {"similarity_look_back_s": DAY_S},
     "telapart/without-missing": {"features": ("snr", "tx_power")},
 }

@@ -56,7 +56,9 @@ __all__ = ["FEATURES", "TelApart", "TelApartConfig"]
 _FORMAT = "faultsight telapart 1"
 _DEFAULT_SCORE = {"snr": 2.0, "tx_power": 2.0, "missing": 3.0}
 """Where tickets do not tell: dB beyond measurement noise, and one in a thousand by chance."""
-_DEFAULT_SIMILARITY = 0.6
+_DEFAULT_SIMILARITY = {"snr": 0.55, "tx_power": 0.55, "missing": 0.6}
+"""Likewise, and from which tickets must lead away."""
+_DEFAULT_CORRELATION = 0.6
 _DEFAULT_MISSES = 2.0
 _NO_CABLEMON = CableMonThresholds(CableMonConfig(), (), ())
 _MISS_EDGES = np.arange(1.0, 13.0)
@@ -133,6 +135,7 @@ class TelApart(Diagnoser):
         self.rhythms = {}
         self.scores = self._score_thresholds(telemetry, tickets, span, windows, workers, progress)
         totals = {f: self._ticket_totals() for f in self.config.features}
+        self.similarity = {}
 
         def sweep(polls: NodePolls) -> dict[str, TicketTotals]:
             return self._sweep(polls, tickets, windows)
@@ -140,12 +143,11 @@ class TelApart(Diagnoser):
         for done in map_nodes(sweep, self._read(telemetry, span), workers=workers):
             for feature, found in done.items():
                 totals[feature].merge(found)
-        self.similarity = {
-            feature: found.choose(
-                self.config.criterion, self.config.guards, default=_DEFAULT_SIMILARITY
+        for feature, found in totals.items():
+            default = _DEFAULT_CORRELATION if is_paper else _DEFAULT_SIMILARITY[feature]
+            self.similarity[feature] = found.choose(
+                self.config.criterion, self.config.guards, default=default
             )
-            for feature, found in totals.items()
-        }
         for feature, chosen in self.similarity.items():
             progress(
                 f"{feature}: anomalous from {self._anomalous_from(feature)}, "

@@ -31,6 +31,7 @@ class TelApartConfig:
         What a threshold makes largest: ``likelihood`` (default) or the paper's ``trr``.
     quorum : float
         Share of a cluster's modems that must be anomalous by themselves; 0 is the paper's "any".
+        Of ``deviation`` only such modems are clustered, so it changes nothing.
     cluster_size : int
         An anomalous cluster of more modems is a maintenance fault (the paper's ISP chose 5: most
         amplifiers serve more).
@@ -53,9 +54,9 @@ class TelApartConfig:
         Of ``deviation``: of that history, counted from the harmless side.
     least_history : int
         Of ``deviation``: values of history that a usual level needs.
-    candidate_share : float
-        Of ``deviation``: modems whose score reaches this share of the threshold are clustered; the
-        milder ones join a cluster but never make one anomalous.
+    milder_share : float
+        Of ``deviation``: a modem whose score reaches this share of the threshold is not anomalous,
+        but joins a maintenance fault that it moves like.
     noise_db : float
         Of ``deviation``: deviations of this size say nothing of similarity.
     shrunk_by : float
@@ -90,7 +91,7 @@ class TelApartConfig:
     history_s: int = 7 * DAY_S
     usual_quantile: float = 0.25
     least_history: int = 12
-    candidate_share: float = 0.6
+    milder_share: float = 0.6
     noise_db: float = 0.5
     shrunk_by: float = 4.0
     center_channels: bool = False
@@ -122,7 +123,7 @@ class TelApartConfig:
         for name in ("least_history", "history_s", "gone_after_s", "similarity_look_back_s"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("candidate_share", "noise_db", "shrunk_by", "least_values"):
+        for name in ("milder_share", "noise_db", "shrunk_by", "least_values"):
             if not getattr(self, name) >= 0:
                 raise SettingError(f"{name} must be at least 0, not {getattr(self, name)}")
 

@@ -1,6 +1,6 @@
 """Our evidence: each modem against its own usual level, misses against the node's loss rate.
 
-Only modems that deviate are clustered, by the direction in which their deviations move over several
+Only anomalous modems are clustered, by the direction in which their deviations move over several
 days: healthy modems neither make a cluster nor carry an alarm into one.
 """
 
@@ -97,11 +97,17 @@ class DeviationEvidence:
         found = []
         for feature, deviations in self.levels.items():
             score = deviations.score_db[position]
-            candidates = self._candidates(feature, score, slots)
-            own = slots_of(slots, candidates)
+            threshold, answers = self.thresholds[feature], slots.n_slots > 0
+            is_anomalous = score >= threshold
+            is_milder = (score >= self.config.milder_share * threshold) & ~is_anomalous
+            candidates = np.flatnonzero(is_anomalous & answers)
+            # Without a cluster there is none to join.
+            milder = np.flatnonzero(is_milder & answers & (len(candidates) > 0))
+            devices, n = np.concatenate([candidates, milder]), len(candidates)
+            own = slots_of(slots, devices)
             values = slot_values(
                 own, self.node.polls.values[METRIC_OF[feature]],
-                deviations.usual[position][candidates],
+                deviations.usual[position][devices],
             )  # fmt: skip
             alike = similarities(
                 own, values[None], moves_like=MovesLike.COSINE,
@@ -110,19 +116,13 @@ class DeviationEvidence:
             sign = 1.0 if _IS_HARM_UPWARD[feature] else -1.0
             found.append(
                 FeatureWindow(
-                    feature, candidates, score >= self.thresholds[feature], alike.levels[0],
-                    deviations.channel[position], sign * score,
+                    feature, candidates, is_anomalous, alike.levels[0][:n, :n],
+                    deviations.channel[position], sign * score, milder, alike.levels[0][n:, :n],
                 )
             )  # fmt: skip
         if "missing" in self.config.features:
             found.append(self._missing(position, window))
         return found
-
-    def _candidates(
-        self, feature: str, score: NDArray[np.float64], slots: Slots
-    ) -> NDArray[np.int64]:
-        least = self.config.candidate_share * self.thresholds[feature]
-        return np.flatnonzero((score >= least) & (slots.n_slots > 0))
 
     def _long_slots(self, position: int, window: TimeWindow) -> Slots:
         """Return the slots of the similarity look-back, kept for the features of one window."""
@@ -153,17 +153,15 @@ class DeviationEvidence:
         slots = self._long_slots(position, window)
         score, n_missed, n_together, is_told = self._misses(position, window)
         # Two misses of six say little of one modem, but much if a part of the node has the same.
-        is_together = n_together >= _LEAST_TOGETHER
-        candidates = np.union1d(
-            self._candidates("missing", score, slots), np.flatnonzero(is_together)
-        )
+        is_anomalous = (score >= self.thresholds["missing"]) | (n_together >= _LEAST_TOGETHER)
+        candidates = np.flatnonzero(is_anomalous & (slots.n_slots > 0))
         told = Slots(slots.device_start, slots.time_s, np.where(is_told, slots.poll, 0))
         own = slots_of(told, candidates)
         # A miss is 1 and an answer 0, so the cosine is of misses: answers in common say nothing.
         misses = (own.poll < 0).astype(np.float64)[None, :, None]
         alike = similarities(own, misses, moves_like=MovesLike.COSINE)
         return FeatureWindow(
-            "missing", candidates, (score >= self.thresholds["missing"]) | is_together,
-            alike.levels[0], np.full(self.node.polls.n_devices, -1, np.int64),
+            "missing", candidates, is_anomalous, alike.levels[0],
+            np.full(self.node.polls.n_devices, -1, np.int64),
             n_missed.astype(np.float64),
         )  # fmt: skip

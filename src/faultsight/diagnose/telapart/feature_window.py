@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -32,6 +32,10 @@ class FeatureWindow:
         int64; the channel that deviates most, -1 where none does.
     deviation : array of shape (device,)
         float64; how far it is from the modem's usual level (dB), or polls missed; NaN if unknown.
+    milder : array of shape (milder,)
+        int64; modems that are not clustered, but join a cluster that they move like.
+    milder_similarity : array of shape (milder, candidate)
+        float64; theirs to those that are clustered.
     """
 
     feature: str
@@ -40,6 +44,8 @@ class FeatureWindow:
     similarity: NDArray[np.float64]
     channel: NDArray[np.int64]
     deviation: NDArray[np.float64]
+    milder: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    milder_similarity: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 class NodeEvidence(Protocol):

@@ -27,16 +27,20 @@ class ScoreGuards:
         Of all tickets, what must be above the threshold.
     reluctance : float
         Of ``likelihood``: log-likelihood that tickets must give for doubling the lowest threshold.
+        Many tickets of one fault are one piece of evidence; a likelihood that counts each is too
+        sure of itself.
     """
 
     smoothing: float = 0.5
     least_time_share: float = 0.0005
     least_ticket_share: float = 0.02
-    reluctance: float = 4.0
+    reluctance: float = 24.0
 
     def __post_init__(self) -> None:
         if not self.smoothing > 0:
             raise SettingError(f"smoothing must be positive, not {self.smoothing}")
+        if not self.reluctance >= 0:
+            raise SettingError(f"reluctance must be at least 0, not {self.reluctance}")
 
 
 @dataclass(frozen=True)

@@ -54,16 +54,23 @@ class ThresholdGuards:
     least_maintenance_share : float
         Share of all anomalous time that must be maintenance time, else a ratio of rates is largest
         where all but a handful of modems stand alone.
+    reluctance : float
+        Of ``likelihood``: log-likelihood that tickets must give for halving or doubling the
+        default's distance (one minus similarity). Many tickets of one fault are one piece of
+        evidence; a likelihood that counts each is too sure of itself.
     """
 
     smoothing: float = 0.5
     least_days: float = 2.0
     least_service_share: float = 0.02
     least_maintenance_share: float = 0.0
+    reluctance: float = 24.0
 
     def __post_init__(self) -> None:
         if not self.smoothing > 0:
             raise SettingError(f"smoothing must be positive, not {self.smoothing}")
+        if not self.reluctance >= 0:
+            raise SettingError(f"reluctance must be at least 0, not {self.reluctance}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +209,7 @@ class TicketTotals:
         guards : ThresholdGuards
             What a threshold must satisfy.
         default : float
-            The threshold where no one satisfies them.
+            The threshold where no one satisfies them, and from which tickets must lead away.
         """
         table = self.table()
         seconds, tickets = table[:, :, 0], table[:, :, 1:]
@@ -223,14 +230,21 @@ class TicketTotals:
         best = int(np.nanargmax(values))  # the strictest of equals
         if criterion == "likelihood":
             # The mean over all thresholds, each as likely as the tickets make it: where few tickets
-            # say little, the largest value alone would jump with each of them.
-            weights = np.where(is_allowed, np.exp(values - values[best]), 0.0)
+            # say little, the largest value alone would jump with each of them. One that is far from
+            # the default must be asked for by them.
+            told = np.where(is_allowed, values - guards.reluctance * self._folds(default), -np.inf)
+            weights = np.exp(told - told.max())
             mean = float(weights @ self.thresholds / weights.sum())
             # Of those that may be, the nearest.
             best = int(np.argmin(np.where(is_allowed, np.abs(self.thresholds - mean), np.inf)))
         return GuidedThreshold(
             float(self.thresholds[best]), criterion, self.thresholds, values, float(trr[best])
         )
+
+    def _folds(self, default: float) -> NDArray[np.float64]:
+        """Return how many times each threshold halves or doubles the default's distance."""
+        distance = np.maximum(1.0 - self.thresholds, _STEP)
+        return np.asarray(np.abs(np.log2(distance / max(1.0 - default, _STEP))))
 
 
 def _one_sided_likelihood(

@@ -1,4 +1,7 @@
-"""From clusters to verdicts: an anomalous cluster is maintenance if it is large, else service."""
+"""From clusters to verdicts: an anomalous cluster is maintenance if it is large, else service.
+
+Modems that are mildly off do not make a cluster, but join a large one that they move like.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ __all__ = ["cluster", "dendrogram_of", "groups_of", "verdicts_of"]
 
 _DBSCAN_SAMPLES = 5
 """The paper does not tell; an amplifier's worth of modems."""
+_NOBODY = np.zeros(0, np.int64)
 
 
 def dendrogram_of(feature: FeatureWindow, clustering: str) -> Dendrogram:
@@ -62,27 +66,47 @@ def groups_of(
 ) -> list[Group]:
     """Return the anomalous clusters of a feature as groups, the larger first."""
     labels = cluster(feature.similarity, threshold, config.clustering)
-    groups = []
+    clusters = []
     for label in range(int(labels.max()) + 1 if len(labels) else 0):
         inside = np.flatnonzero(labels == label)
-        members = feature.candidates[inside]
-        n_anomalous = int(feature.is_anomalous[members].sum())
-        if n_anomalous == 0 or n_anomalous < config.quorum * len(members):
-            continue
-        verdict = Verdict.MAINTENANCE if len(members) > config.cluster_size else Verdict.SERVICE
+        n_anomalous = int(feature.is_anomalous[feature.candidates[inside]].sum())
+        if n_anomalous > 0 and n_anomalous >= config.quorum * len(inside):
+            clusters.append(inside)
+    # Size is counted without the milder ones: in a large group they are told by those they move
+    # like, but a few modems do not become a fault of the plant by them.
+    large = [inside for inside in clusters if len(inside) > config.cluster_size]
+    joined = _joined(feature, large, threshold)
+    groups = []
+    for inside, milder in [
+        *zip(large, joined, strict=True),
+        *((small, _NOBODY) for small in clusters if len(small) <= config.cluster_size),
+    ]:
+        mine = feature.candidates[inside]
+        verdict = Verdict.MAINTENANCE if len(mine) > config.cluster_size else Verdict.SERVICE
+        members = np.sort(np.concatenate([mine, feature.milder[milder]]))
         told = feature.channel[members]
         told = told[told >= 0]
         channel = channels[int(np.bincount(told).argmax())] if len(told) else ""
-        deviation = feature.deviation[members]
         groups.append(
             Group(
-                feature.feature, verdict, members, n_anomalous,
+                feature.feature, verdict, members, int(feature.is_anomalous[mine].sum()),
                 _cohesion(feature.similarity[np.ix_(inside, inside)]), channel,
-                float(np.median(deviation)) if len(members) else float("nan"),
+                float(np.median(feature.deviation[members])),
             )
         )  # fmt: skip
     groups.sort(key=lambda group: (-len(group.members), int(group.members[0])))
     return groups
+
+
+def _joined(
+    feature: FeatureWindow, clusters: Sequence[NDArray[np.int64]], threshold: float
+) -> list[NDArray[np.int64]]:
+    """Return which milder modems join each cluster: the one they are most like, if enough."""
+    if not len(feature.milder) or not clusters:
+        return [_NOBODY] * len(clusters)
+    alike = np.stack([feature.milder_similarity[:, mine].mean(axis=1) for mine in clusters])
+    nearest = np.where(1.0 - alike.max(axis=0) <= height_of(threshold), alike.argmax(axis=0), -1)
+    return [np.flatnonzero(nearest == place) for place in range(len(clusters))]
 
 
 def _cohesion(similarity: NDArray[np.float64]) -> float:

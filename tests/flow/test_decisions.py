@@ -62,16 +62,19 @@ class TestMuting:
     ) -> None:
         """The rule comes before the alarms, or after them: the same is muted, in no incident."""
         early, late = provider(), provider()
-        rule = {
-            "scope": {"vendor": "B", "region": "north"}, "start_s": hour(8), "end_s": hour(24),
-            "reason": "upgrade", "by": "ana",
-        }  # fmt: skip
-        early.ops.suppressions.add("cells", **rule)
+
+        def plan(made: Provider) -> None:
+            made.ops.suppressions.add(
+                "cells", scope={"vendor": "B", "region": "north"}, start_s=hour(8),
+                end_s=hour(24), reason="upgrade", by="ana",
+            )  # fmt: skip
+
+        plan(early)
         for made in (early, late):
             made.send(live, now_s=END_S)
             made.tick(END_S)
         assert alarm_of(late, "cell-1", 10).muted_by is None
-        late.ops.suppressions.add("cells", **rule)
+        plan(late)
         told = late.tick(END_S)
         assert {a.entity for a in told.changed} == {"cell-1", "cell-2"}
         muted = alarm_of(late, "cell-1", 10)

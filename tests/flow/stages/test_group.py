@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,13 +32,13 @@ def test_later_alarms_move_no_earlier_one(
     told: list[tuple[int, int, int]], gap: int, longest: int, cut: int, order: object
 ) -> None:
     pairs = list({(s, e, t): (SCOPES[s], alarm(10 * s + e, t)) for s, e, t in told}.values())
-    rules = {"gap_s": gap * 60, "longest_s": longest * 60}
-    whole = clusters(pairs, **rules)
+    made = partial(clusters, gap_s=gap * 60, longest_s=longest * 60)
+    whole = made(pairs)
     order.shuffle(pairs)  # type: ignore[attr-defined]
-    assert ids(clusters(pairs, **rules)) == ids(whole)
-    early = clusters([p for p in pairs if p[1].start_s < cut * 60], **rules)
+    assert ids(made(pairs)) == ids(whole)
+    early = made([p for p in pairs if p[1].start_s < cut * 60])
     latest = {cluster.scope: cluster for cluster in early}
-    late = clusters([p for p in pairs if p[1].start_s >= cut * 60], seeds=latest, **rules)
+    late = made([p for p in pairs if p[1].start_s >= cut * 60], seeds=latest)
     kept = [c for c in early if latest[c.scope] is not c]
     assert sorted(ids(kept + late)) == sorted(ids(whole))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,11 +27,23 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database with one feed, ``cells``, that each test copies."""
+    path = tmp_path_factory.mktemp("made") / "operations.sqlite"
+    ops = Operations.open(path, clock=Clock())
+    ops.feeds.add("cells", "kpi", 60)
+    ops.close()
+    return path
+
+
 @pytest.fixture
-def ops(tmp_path: Path, clock: Clock) -> Iterator[Operations]:
+def ops(tmp_path: Path, clock: Clock, made_once: Path) -> Iterator[Operations]:
     """Return a database with one feed, ``cells``."""
     url = os.environ.get("FAULTSIGHT_TEST_POSTGRES")
-    ops = Operations.open(url or tmp_path / "operations.sqlite", clock=clock)
+    path = tmp_path / "operations.sqlite"
+    shutil.copy(made_once, path)
+    ops = Operations.open(url or path, clock=clock)
     ops.feeds.add("cells", "kpi", 60)
     yield ops
     if url:

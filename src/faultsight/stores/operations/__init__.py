@@ -25,9 +25,9 @@ from faultsight.stores.operations.users import ApiToken, Role, User
 from faultsight.stores.operations.watching import AlarmChange, Counts
 
 __all__ = [
-    "AlarmChange", "AlarmFilter", "AlarmHistory", "Answer", "ApiToken", "AuditEntry", "Changes", "Clock", "Counts",
-    "DirtyWindows", "Entity", "Feed", "IncidentFilter", "IncidentHistory", "IngestedFile", "Job",
-    "JobState", "Message", "MessageState", "ModelDecision", "ModelRecord", "ModelState",
-    "Operations", "Page", "Role", "Setting", "Suppression", "Task", "TaskState", "Transaction",
-    "User", "Watermark",
+    "AlarmChange", "AlarmFilter", "AlarmHistory", "Answer", "ApiToken", "AuditEntry", "Changes",
+    "Clock", "Counts", "DirtyWindows", "Entity", "Feed", "IncidentFilter", "IncidentHistory",
+    "IngestedFile", "Job", "JobState", "Message", "MessageState", "ModelDecision", "ModelRecord",
+    "ModelState", "Operations", "Page", "Role", "Setting", "Suppression", "Task", "TaskState",
+    "Transaction", "User", "Watermark",
 ]  # fmt: skip

@@ -332,7 +332,7 @@ class Jobs(Topic):
     def _check_owner(self, tx: Transaction, job_id: int, owner: str) -> Job:
         job = self.get(job_id, tx=tx)
         if job.state is not JobState.RUNNING or job.owner != owner:
-            raise ConflictError(f"job {job_id} is {job.state.value} and not {owner!r}'s any more")
+            raise ConflictError(f"job {job_id} is {job.state.value} and no longer of {owner!r}")
         return job
 
     def _finish(self, tx: Transaction, job_id: int, state: JobState, **values: Any) -> None:

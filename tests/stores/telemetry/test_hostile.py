@@ -104,6 +104,20 @@ def test_what_is_set_aside_comes_back_as_it_was(store: KpiStore) -> None:
     assert rows["source"].unique().to_list() == ["=cmd()\0"]
 
 
+def test_what_is_set_aside_takes_little_room(
+    store: KpiStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name of a megabyte, told again and again: all rows are counted, few are kept whole."""
+    monkeypatch.setattr("faultsight.stores.telemetry.quarantine._MOST_WHOLE", 3)
+    sent = pl.DataFrame({"entity": ["x" * 1_000_000] * 5, "timestamp": NOW, "drops": 1.0,
+                         "bytes": b"\1" * 1_000_000})  # fmt: skip
+    assert store.append(sent, received_at_s=2e9).quarantined == {"name_too_long": 5}
+    rows = store.quarantine.rows()
+    assert rows["row"].to_list() == [1, 2, 3, 4, 5]
+    assert rows["content"].is_null().to_list() == [False] * 3 + [True] * 2
+    assert 2000 < rows["content"].str.len_bytes().max() < 2300  # type: ignore[operator]
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=6, unique=True))
 def test_any_text_is_a_name(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:

@@ -158,8 +158,6 @@ class Loop:
         config = self.feeds[feed]
         present_s = int(self.clock() if now_s is None else now_s)
         try:
-            if config.kind == "polls":
-                return self._cable_tick(config, present_s)
             return self._tick(config, present_s)
         except BaseException:
             # What is in memory may be ahead of what is stored.
@@ -171,35 +169,30 @@ class Loop:
         self._watched.pop(feed, None)
 
     def _tick(self, config: FeedConfig, now_s: int) -> TickResult:
-        path = self.folder / "telemetry" / config.name
-        store = KpiStore(path) if KpiStore.is_feed(path) else None
-        newest_s = None if store is None else store.newest_s
-        if store is None or newest_s is None:
-            return TickResult(config.name, waiting_for="there is no telemetry yet")
-        step = config.interval_s
         mark = self.ops.feeds.watermark(config.name)
-        until_s = min((now_s - config.lateness_s) // step * step, newest_s + step)
-        from_s = mark.scored_until_s
-        if from_s is None:
-            from_s = store.window.start_s if config.since_s is None else config.since_s
-            from_s = from_s // config.block_s * config.block_s
-        until_s = max(until_s, from_s)
+        due = _rows_due if config.kind != "polls" else _windows_due
+        span = due(self.folder / "telemetry" / config.name, config, now_s, mark.scored_until_s)
+        if span is None:
+            return TickResult(config.name, waiting_for="there is no telemetry yet")
         models = self._models(config, mark.scored_until_s)
         if not models:
             return TickResult(config.name, mark.scored_until_s, waiting_for="no model is active")
-        dirty = self.ops.feeds.dirty(config.name)
-        late, too_late = _late(dirty.windows, from_s, config)
-        watched = self._watched.get(config.name) or self._watch(config, store, from_s)
+        watched = self._watched.get(config.name) or self._watch(config, span.start_s)
         self._watched[config.name] = watched
-        if watched.rows is not None and not watched.rows.update():
-            watched.rows = None  # too large: read from the store from now on
-        horizon = TimeWindow(from_s - config.horizon_s - config.quiet_s, FOREVER_S)
-        rules = self.records.rules(config.name, horizon)
-        changed = touched_by(rules, watched.rules, TimeWindow(horizon.start_s, until_s))
-        if until_s == from_s and not late and not changed:
+        horizon = TimeWindow(span.start_s - config.horizon_s - config.quiet_s, FOREVER_S)
+        with self.ops.snapshot() as tx:
+            dirty = self.ops.feeds.dirty(config.name, tx=tx)
+            rules = self.records.rules(config.name, horizon, tx=tx)
+            attributes = self.records.attributes(config.name, tx=tx)
+        late, too_late = _late(dirty.windows, span.start_s, config)
+        changed = touched_by(rules, watched.rules, TimeWindow(horizon.start_s, span.end_s))
+        if span.start_s == span.end_s and not late and not changed:
             if dirty.windows:
                 self.ops.feeds.clear_dirty(config.name, dirty.through)
             return TickResult(config.name, mark.scored_until_s, too_late=too_late)
+        # After the dirty windows: a row that comes in between is marked, and scored again.
+        if watched.rows is not None and not watched.rows.update():
+            watched.rows = None  # too large: read from the store from now on
         tick = Tick(
             config=config,
             folder=self.folder,
@@ -209,83 +202,32 @@ class Loop:
             scores=watched.scores,
             rows=watched.rows,
             models=tuple(replace(m, path=str(self.folder / m.path)) for m in models),
-            from_s=from_s,
-            until_s=until_s,
+            from_s=span.start_s,
+            until_s=span.end_s,
             late=late,
             too_late=too_late,
             rules=rules,
             rules_changed=[
-                TimeWindow(max(w.start_s, horizon.start_s), min(w.end_s, until_s)) for w in changed
+                TimeWindow(max(w.start_s, horizon.start_s), min(w.end_s, span.end_s))
+                for w in changed
             ],
-            attributes=self.records.attributes(config.name),
+            attributes=attributes,
             rerank=self.rerank,
             base_url=self.base_url,
         )
-        run_stages(tick)
+        run_stages(tick, CABLE_STAGES if config.kind == "polls" else STAGES)
         result = self._commit(tick, dirty.through)
         watched.rules = rules
-        watched.book.trim(until_s - config.horizon_s - config.quiet_s)
+        watched.book.trim(span.end_s - config.horizon_s - config.quiet_s)
         if watched.rows is not None:
-            watched.rows.trim(_kept_from(until_s, config))
+            watched.rows.trim(_kept_from(span.end_s, config))
         return result
 
-    def _cable_tick(self, config: FeedConfig, now_s: int) -> TickResult:
-        """Do the same for polls: windows in place of rows, a diagnoser in place of a detector."""
-        path = self.folder / "telemetry" / config.name
-        if not TelemetryFolder.is_telemetry(path):
-            return TickResult(config.name, waiting_for="there is no telemetry yet")
-        mark = self.ops.feeds.watermark(config.name)
-        models = self._models(config, mark.scored_until_s)
-        if not models:
-            return TickResult(config.name, mark.scored_until_s, waiting_for="no model is active")
-        telemetry = TelemetryFolder(path)
-        whole = telemetry.window
-        if whole.end_s <= whole.start_s:
-            return TickResult(config.name, waiting_for="there is no telemetry yet")
-        step = config.step_s
-        from_s = mark.scored_until_s
-        if from_s is None:  # the first window ends a step later
-            from_s = whole.start_s if config.since_s is None else config.since_s
-            from_s = -(-from_s // step) * step
-        until_s = min((now_s - config.lateness_s) // step, -(-whole.end_s // step)) * step
-        until_s = max(until_s, from_s)
-        dirty = self.ops.feeds.dirty(config.name)
-        late, too_late = _late(dirty.windows, from_s, config)
-        watched = self._watched.get(config.name) or _Watched(ScoreBook(step, from_s), None, None)
-        self._watched[config.name] = watched
-        horizon = TimeWindow(from_s - config.horizon_s, FOREVER_S)
-        rules = self.records.rules(config.name, horizon)
-        changed = touched_by(rules, watched.rules, TimeWindow(horizon.start_s, until_s))
-        if until_s == from_s and not late and not changed:
-            if dirty.windows:
-                self.ops.feeds.clear_dirty(config.name, dirty.through)
-            return TickResult(config.name, mark.scored_until_s, too_late=too_late)
-        tick = Tick(
-            config=config,
-            folder=self.folder,
-            records=self.records,
-            runner=self.runner,
-            book=watched.book,
-            scores=None,
-            rows=None,
-            models=tuple(replace(m, path=str(self.folder / m.path)) for m in models),
-            from_s=from_s,
-            until_s=until_s,
-            late=late,
-            too_late=too_late,
-            rules=rules,
-            rules_changed=[
-                TimeWindow(max(w.start_s, horizon.start_s), min(w.end_s, until_s)) for w in changed
-            ],
-            attributes=self.records.attributes(config.name),
-            base_url=self.base_url,
-        )
-        run_stages(tick, CABLE_STAGES)
-        result = self._commit(tick, dirty.through)
-        watched.rules = rules
-        return result
-
-    def _watch(self, config: FeedConfig, store: KpiStore, from_s: int) -> _Watched:
+    def _watch(self, config: FeedConfig, from_s: int) -> _Watched:
+        """Read what the loop remembers of a feed."""
+        if config.kind == "polls":
+            return _Watched(ScoreBook(config.step_s, from_s), None, None)
+        store = KpiStore(self.folder / "telemetry" / config.name)
         scores = ScoreStore(
             self.folder / "scores" / config.name,
             config.name,
@@ -318,12 +260,13 @@ class Loop:
         """Store what the tick decided, all or nothing; scores are there before."""
         rows = 0 if tick.scores is None else tick.scores.append(tick.scored)
         feed = tick.config.name
+        news = _with_news(tick)
         late = frozenset(
-            a.entity
-            for a in (*tick.stored.values(), *tick.wanted.values())
-            if a.entity in tick.late or a.payload.get("fnode") in tick.late
+            alarm.entity
+            for alarm in news
+            if alarm.entity in tick.late or alarm.payload.get("fnode") in tick.late
         )
-        others = frozenset(a.entity for a in (*tick.stored.values(), *tick.wanted.values())) - late
+        others = frozenset(alarm.entity for alarm in news) - late
         with self.ops.transaction() as tx:
             done = []
             for entities, why in ((others, "scored"), (late, "late data")):
@@ -363,6 +306,41 @@ class Loop:
         )
 
 
+def _rows_due(
+    path: Path, config: FeedConfig, now_s: int, scored_until_s: int | None
+) -> TimeWindow | None:
+    """Return the rows that are to be scored; None if there is no telemetry."""
+    store = KpiStore(path) if KpiStore.is_feed(path) else None
+    newest_s = None if store is None else store.newest_s
+    if store is None or newest_s is None:
+        return None
+    step = config.interval_s
+    from_s = scored_until_s
+    if from_s is None:
+        from_s = store.window.start_s if config.since_s is None else config.since_s
+        from_s = from_s // config.block_s * config.block_s
+    until_s = min((now_s - config.lateness_s) // step * step, newest_s + step)
+    return TimeWindow(from_s, max(until_s, from_s))
+
+
+def _windows_due(
+    path: Path, config: FeedConfig, now_s: int, scored_until_s: int | None
+) -> TimeWindow | None:
+    """Return the span whose windows are to be diagnosed; None if there is no poll."""
+    if not TelemetryFolder.is_telemetry(path):
+        return None
+    whole = TelemetryFolder(path).window
+    if whole.end_s <= whole.start_s:
+        return None
+    step = config.step_s
+    from_s = scored_until_s
+    if from_s is None:  # the first window ends a step later
+        from_s = whole.start_s if config.since_s is None else config.since_s
+        from_s = -(-from_s // step) * step
+    until_s = min((now_s - config.lateness_s) // step, -(-whole.end_s // step)) * step
+    return TimeWindow(from_s, max(until_s, from_s))
+
+
 def _kept_from(from_s: int, config: FeedConfig) -> int:
     """Return how far back rows are kept: for the next block, and what incidents compare with."""
     back_s = config.history_s + config.block_s
@@ -389,6 +367,17 @@ def _late(
             continue
         late[entity] = TimeWindow(max(start_s, first_s), max(min(window.end_s, from_s), first_s))
     return late, too_late
+
+
+def _with_news(tick: Tick) -> list[AlarmRecord]:
+    """Return the alarms that are to be stored: changed ones, and those of another incident."""
+    moved = [
+        alarm
+        for id_, alarm in tick.wanted.items()
+        if alarm.incident_id is not None
+        and (id_ not in tick.stored or tick.stored[id_].incident_id != alarm.incident_id)
+    ]
+    return tick.changed + moved
 
 
 def _elsewhere(tick: Tick) -> dict[str | None, list[str]]:

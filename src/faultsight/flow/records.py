@@ -10,7 +10,7 @@ from faultsight.core.alarm import AlarmRecord, AlarmState
 from faultsight.core.incident import IncidentRecord
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.flow.stages.mute import Rule
-from faultsight.stores.operations import AlarmFilter, IncidentFilter, Operations
+from faultsight.stores.operations import AlarmFilter, IncidentFilter, Operations, Transaction
 
 __all__ = ["FOREVER_S", "MemoryRecords", "ModelSpan", "Records", "StoredRecords", "models_key"]
 
@@ -94,11 +94,13 @@ class StoredRecords:
         """Return the alarms of an incident, by start, without the withdrawn."""
         return self.ops.alarms.find(AlarmFilter(feed=feed, incident_id=incident_id))
 
-    def attributes(self, feed: str) -> Mapping[str, Mapping[str, str]]:
+    def attributes(
+        self, feed: str, *, tx: Transaction | None = None
+    ) -> Mapping[str, Mapping[str, str]]:
         """Return the attributes of each entity."""
-        return self.ops.entities.attributes(feed)
+        return self.ops.entities.attributes(feed, tx=tx)
 
-    def rules(self, feed: str, window: TimeWindow) -> list[Rule]:
+    def rules(self, feed: str, window: TimeWindow, *, tx: Transaction | None = None) -> list[Rule]:
         """Return the suppressions that touch a window."""
         return [
             Rule(
@@ -108,8 +110,7 @@ class StoredRecords:
                 dict(told.scope),
                 told.entity,
             )
-            for told in self.ops.suppressions.active(window)
-            if told.feed in (None, feed)
+            for told in self.ops.suppressions.active(window, feed=feed, tx=tx)
         ]
 
     def models(self, feed: str) -> Sequence[ModelSpan]:

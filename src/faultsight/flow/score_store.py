@@ -108,15 +108,17 @@ class ScoreStore:
 def _table(rows: ScoredRows) -> pl.DataFrame:
     """Return scored rows as a table; only those with a score."""
     entity, row = np.nonzero(np.isfinite(rows.score))
-    columns: dict[str, pl.Series] = {
-        "entity": pl.Series(rows.entities, dtype=pl.String).gather(entity),
-        "timestamp": pl.Series(rows.start_s + row.astype(np.int64) * rows.interval_s),
-        "score": pl.Series(rows.score[entity, row]),
-        "level": pl.Series(rows.level[entity]),
-        "model": pl.Series(np.full(len(row), rows.model, np.float32)),
-    }
-    if rows.residuals is not None:
-        for place, kpi in enumerate(rows.kpis):
-            values = pl.Series(rows.residuals[entity, row, place])
-            columns[RESIDUAL + kpi] = values.fill_nan(None)
-    return pl.DataFrame(columns)
+    told = pl.DataFrame(
+        {
+            "entity": pl.Series(rows.entities, dtype=pl.String).gather(entity),
+            "timestamp": pl.Series(rows.start_s + row.astype(np.int64) * rows.interval_s),
+            "score": pl.Series(rows.score[entity, row]),
+            "level": pl.Series(rows.level[entity]),
+            "model": pl.Series(np.full(len(row), rows.model, np.float32)),
+        }
+    )
+    if rows.residuals is None:
+        return told
+    names = [RESIDUAL + kpi for kpi in rows.kpis]
+    residuals = pl.DataFrame(rows.residuals[entity, row], schema=names).fill_nan(None)
+    return told.hstack(residuals)

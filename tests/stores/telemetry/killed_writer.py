@@ -10,11 +10,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 
+from faultsight.collectors import FileLedger
+from faultsight.collectors.folder import FolderCollector, FolderConfig
 from faultsight.core.seed import random_stream
 from faultsight.stores.telemetry import KpiStore
 
@@ -58,9 +60,17 @@ def retain(store: KpiStore, first: int) -> None:
         store.retain(0, START_S + DAY_S + number * INTERVAL_S)
 
 
+def ingest(store: KpiStore, first: int) -> None:
+    """Take in the files of a folder, and note each; look again and again."""
+    ledger = FileLedger(store.path.parent / "ledger")
+    config = FolderConfig(settle_s=0.0)
+    while True:
+        FolderCollector(store.path.parent / "in", ledger, config).collect(cast(Any, store))
+
+
 def main() -> None:
     """Fork a child for each line, tell its process id, and wait until it is gone."""
-    jobs = {"append": append, "compact": compact, "retain": retain}
+    jobs = {"append": append, "compact": compact, "retain": retain, "ingest": ingest}
     for line in sys.stdin:
         told: dict[str, Any] = json.loads(line)
         child = os.fork()

@@ -152,3 +152,31 @@ def test_rows_are_given_up_whole_hours_at_a_time(killer: Killer, store: KpiStore
     assert n_partly >= 3
     days = {path.name[:10] for path in store.path.glob("bucket=*/*.parquet")}
     assert len(days) < everything["timestamp"].dt.date().n_unique()
+
+
+def test_each_file_of_a_folder_comes_in_once(killer: Killer, store: KpiStore) -> None:
+    stream = random_stream(1000, "kill", "ingest")
+    inbox, ledger = store.path.parent / "in", store.path.parent / "ledger"
+    inbox.mkdir()
+    expected = Expected()
+    n_files = 40
+    for number in range(n_files):
+        writer.sent(number).write_csv(inbox / f"{number:03d}.csv")
+    for _ in range(200):
+        killer.run("ingest", store.path, 0, float(stream.uniform(0.05, 0.6)))
+        n_noted = len(list(ledger.glob("*.json")))
+        n_appended = json.loads((store.path / "feed.json").read_text())["last"] + 1
+        # A file that is in and not noted yet is known by its key when it is taken up again.
+        assert n_noted <= n_appended <= n_noted + 1
+        if n_appended:
+            found = KpiStore(store.path).table().sort("timestamp", "entity")
+            assert_frame_equal(found.select(expected.after(n_appended).columns),
+                               expected.after(n_appended))  # fmt: skip
+        if n_noted == n_files:
+            break
+    told = [json.loads(path.read_text()) for path in ledger.glob("*.json")]
+    assert n_appended == len(told) == n_files
+    n_rows = [writer.sent(n).with_columns(pl.col("timestamp") // 3600).unique(
+              ["entity", "timestamp"]).height for n in range(n_files)]  # fmt: skip
+    by_name = {Path(one["path"]).name: one["n_rows"] for one in told}
+    assert by_name == {f"{n:03d}.csv": rows for n, rows in enumerate(n_rows)}

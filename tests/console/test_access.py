@@ -20,7 +20,7 @@ from faultsight.console.server import create_api, create_app
 ROLES = ("anonymous", "viewer", "operator", "admin")
 FILLED = {
     "feed": "cells", "alarm_id": "0" * 16, "incident_id": "0" * 16, "event_id": "1", "name": "bob",
-    "task_id": "1", "model_id": "m1", "job_id": "1", "suppression_id": "1", "token_id": "999",
+    "task_id": "1", "version": "1", "job_id": "1", "suppression_id": "1", "token_id": "999",
     "key": "limits.page_rows",
 }  # fmt: skip
 

@@ -217,10 +217,14 @@ class Accounts:
         ------
         NotAllowedError
             If it would be able to do more than who makes it.
+        ConflictError
+            If it would be the token of nobody: before there is a user, there is none to own it.
         """
         if not who.role.may_act_as(role):
             raise NotAllowedError(f"{who.role.value} cannot make a token of {role.value}")
         owner = user or who.name
+        if who.via == "local":
+            raise ConflictError("a token is a user's; add a user first")
         secret = TOKEN_PREFIX + new_secret()
         with self._ops.transaction() as tx:
             token = self._ops.users.add_token(

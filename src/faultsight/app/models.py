@@ -21,26 +21,31 @@ class Models:
         """Return models, the latest first."""
         return self._ops.models.page(feed, after=after, limit=limit)
 
-    def get(self, model_id: str) -> ModelRecord:
+    def get(self, feed: str, version: int) -> ModelRecord:
         """Return one model."""
-        return self._ops.models.get(model_id)
+        return self._ops.models.get(_id(feed, version))
 
-    def lineage(self, model_id: str) -> list[ModelRecord]:
+    def lineage(self, feed: str, version: int) -> list[ModelRecord]:
         """Return a model and those it comes from."""
-        return self._ops.models.lineage(model_id)
+        return self._ops.models.lineage(_id(feed, version))
 
-    def decisions(self, model_id: str) -> list[ModelDecision]:
+    def decisions(self, feed: str, version: int) -> list[ModelDecision]:
         """Return who decided what of a model, when and why."""
-        return self._ops.models.decisions(model_id=model_id)
+        return self._ops.models.decisions(model_id=_id(feed, version))
 
-    def promote(self, model_id: str, who: Principal, *, why: str) -> ModelRecord:
+    def promote(self, feed: str, version: int, who: Principal, *, why: str) -> ModelRecord:
         """Make a model the active one of its feed."""
-        return promote(self._ops, self._folder.path, model_id, by=who.name, why=why)
+        return promote(self._ops, self._folder.path, _id(feed, version), by=who.name, why=why)
 
-    def reject(self, model_id: str, who: Principal, *, why: str) -> ModelRecord:
+    def reject(self, feed: str, version: int, who: Principal, *, why: str) -> ModelRecord:
         """Decide that a candidate does not become active."""
-        return reject(self._ops, model_id, by=who.name, why=why)
+        return reject(self._ops, _id(feed, version), by=who.name, why=why)
 
     def revert(self, feed: str, who: Principal, *, why: str) -> ModelRecord:
         """Go back to the model before the active one."""
         return revert(self._ops, self._folder.path, feed, by=who.name, why=why)
+
+
+def _id(feed: str, version: int) -> str:
+    """Return the id under which a version of a feed's model is stored."""
+    return f"{feed}/{version}"

@@ -160,7 +160,10 @@ class SeriesReader:
             return [] if frame is None else thin.frame(frame, kpis or frame.kpis)
         if not _is_entity(store, entity):
             raise NotFoundError("entity", entity)
-        wanted = list(kpis or store.columns)[:_MOST_CURVES]
+        known = store.columns
+        wanted = [k for k in (kpis or known) if k in known][:_MOST_CURVES]
+        if not wanted:
+            return []
         frames = store.frames(window, entities=[entity], kpis=wanted)
         return [curve for frame in frames for curve in thin.frame(frame, wanted)]
 

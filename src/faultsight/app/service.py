@@ -86,7 +86,7 @@ class Service:
             thread.start()
 
     def stop(self) -> None:
-        """Ask every worker to end at its next step, and wait until all have given up their leases."""
+        """Ask every worker to end at its next step, and wait until all leases are given up."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()

@@ -10,13 +10,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
 
-import h11
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from faultsight import __version__
 from faultsight.app.application import Application
@@ -27,6 +24,7 @@ from faultsight.console.guard import Guard, RouteCost
 from faultsight.console.measured import Measured
 from faultsight.console.openapi import openapi_of
 from faultsight.console.problems import add_problem_handlers
+from faultsight.console.protocol import patient_for
 from faultsight.console.shapes import PREFIX
 from faultsight.core.errors import SettingError
 
@@ -112,36 +110,6 @@ def _costs(app: FastAPI, settings: Settings) -> Callable[[str, str], RouteCost |
     return cost_of
 
 
-class _Protocol(H11Protocol):
-    """HTTP/1.1 whose clients must send the head of a request within a time (slow loris)."""
-
-    head_s: float = 15.0
-    _slow: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._watch_head()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_head()
-        super().connection_lost(exc)
-
-    def _watch_head(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
-            self._forget_head()
-        elif self._slow is None and not self.transport.is_closing():
-            self._slow = self.loop.call_later(self.head_s, self.transport.abort)
-
-    def _forget_head(self) -> None:
-        if self._slow is not None:
-            self._slow.cancel()
-            self._slow = None
-
-
 class _Server(uvicorn.Server):
     """Tells streams to end as soon as a signal asks the server to."""
 
@@ -185,10 +153,9 @@ def run_server(
     """
     stopping = stopping or threading.Event()
     settings = application.settings
-    protocol = type("_Limited", (_Protocol,), {"head_s": settings.limits.receive_s})
     config = uvicorn.Config(
         create_app(application, stopping=stopping),
-        http=protocol,
+        http=patient_for(settings.limits.receive_s),
         ws="none",
         lifespan="off",
         loop="asyncio",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import HTTPException, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from faultsight.app.accounts import USER_NAME
 from faultsight.app.settings import FEED_NAME
@@ -28,6 +28,7 @@ __all__ = [
     "To",
     "Told",
     "UserName",
+    "example",
     "shown",
     "span_of",
 ]
@@ -65,6 +66,11 @@ class Given(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def example(body: dict[str, JsonValue]) -> ConfigDict:
+    """Return what shows a whole body in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class Told(BaseModel):
     """What a client is told."""
 
@@ -95,6 +101,3 @@ def shown(text: str | None, limit: int, *, name: str) -> list[str]:
     if len(names) > limit:
         raise HTTPException(422, f"{name}: at most {limit} names")
     return names
-
-
-Answer = dict[str, Any]

@@ -23,6 +23,7 @@ from faultsight.console.shapes import (
     Reason,
     Span,
     Told,
+    example,
     span_of,
 )
 from faultsight.core.feedback import FeedbackEvent, FeedbackKind, Mark, MarkKind
@@ -116,6 +117,8 @@ class DispatchVerdict(Given):
 
 class UndoReason(Given):
     """Why something is taken back."""
+
+    model_config = example({"reason": "the wrong alarm"})
 
     reason: Reason
 

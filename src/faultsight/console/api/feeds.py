@@ -12,7 +12,16 @@ from faultsight.console.access import Admin, App, Operator, Viewer
 from faultsight.console.etags import IfMatch, IfNoneMatch, expected_version, tag
 from faultsight.console.paging import After, Limit, Page, limited
 from faultsight.console.problems import responses
-from faultsight.console.shapes import FEED, PREFIX, EntityName, FeedName, Given, Reason, Told
+from faultsight.console.shapes import (
+    FEED,
+    PREFIX,
+    EntityName,
+    FeedName,
+    Given,
+    Reason,
+    Told,
+    example,
+)
 
 routes = APIRouter(prefix=f"{PREFIX}/feeds", tags=["feeds"])
 
@@ -36,6 +45,10 @@ class Feed(Told):
 class NewFeed(Given):
     """A feed to add."""
 
+    model_config = example(
+        {"name": "cells", "kind": "kpi", "interval_s": 900, "settings": {"raise_rows": 2}}
+    )
+
     name: str = Field(pattern=FEED, examples=["cells"])
     kind: Literal["kpi", "cube", "polls"] = Field(examples=["kpi"])
     interval_s: int = Field(ge=1, le=86_400, examples=[900])
@@ -44,6 +57,8 @@ class NewFeed(Given):
 
 class FeedChange(Given):
     """New settings of a feed, and why; what is not named stays."""
+
+    model_config = example({"settings": {"raise_rows": 3}, "why": "too nervous"})
 
     settings: dict[str, Any] = Field(examples=[{"detector": "ridge_var"}])
     why: Reason
@@ -82,6 +97,8 @@ class GivenEntity(Given):
 
 class Entities(Given):
     """Entities to add or change; attributes that are not named are taken away."""
+
+    model_config = example({"entities": [{"name": "cell-17", "attributes": {"region": "north"}}]})
 
     entities: Annotated[list[GivenEntity], Field(max_length=1_000)]
 

@@ -12,7 +12,17 @@ from faultsight.console.api.alarms import HistoryEntry
 from faultsight.console.etags import IfMatch, IfNoneMatch, expected_version, tag
 from faultsight.console.paging import After, Limit, Page, limited
 from faultsight.console.problems import responses
-from faultsight.console.shapes import PREFIX, FeedFilter, From, Given, Reason, RecordId, To, Told
+from faultsight.console.shapes import (
+    PREFIX,
+    FeedFilter,
+    From,
+    Given,
+    Reason,
+    RecordId,
+    To,
+    Told,
+    example,
+)
 from faultsight.core.incident import IncidentRecord, IncidentState, Severity
 
 routes = APIRouter(prefix=f"{PREFIX}/incidents", tags=["incidents"])
@@ -58,6 +68,8 @@ class Incident(Told):
 class IncidentChange(Given):
     """What to change of an incident, and why."""
 
+    model_config = example({"state": "acknowledged", "assigned_to": "ana", "why": "mine"})
+
     state: Literal["open", "acknowledged", "resolved"] | None = None
     assigned_to: Annotated[str, StringConstraints(max_length=64)] | None = Field(
         None, description="A user; empty takes the assignment away.", examples=["ana"]
@@ -67,6 +79,8 @@ class IncidentChange(Given):
 
 class Comment(Given):
     """A remark."""
+
+    model_config = example({"text": "the vendor is told"})
 
     text: Reason
 

@@ -11,7 +11,7 @@ from faultsight.app.jobs import JobState
 from faultsight.console.access import App, Operator, Viewer
 from faultsight.console.paging import After, Limit, Page, limited
 from faultsight.console.problems import responses
-from faultsight.console.shapes import FEED, PREFIX, CountedId, Given, Span, Told, span_of
+from faultsight.console.shapes import FEED, PREFIX, CountedId, Given, Span, Told, example, span_of
 
 routes = APIRouter(prefix=f"{PREFIX}/jobs", tags=["jobs"])
 
@@ -37,6 +37,8 @@ class Job(Told):
 
 class NewJob(Given):
     """A job to do; one of the same kind and feed that is not done is returned instead."""
+
+    model_config = example({"kind": "tune", "feed": "cells"})
 
     kind: Literal["tune", "retrain", "tune_cable", "backtest"] = Field(examples=["tune"])
     feed: str = Field(pattern=FEED, examples=["cells"])

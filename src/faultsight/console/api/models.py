@@ -10,17 +10,17 @@ from pydantic import Field
 from faultsight.console.access import App, Operator, Viewer
 from faultsight.console.paging import After, Limit, Page, limited
 from faultsight.console.problems import responses
-from faultsight.console.shapes import PREFIX, FeedFilter, FeedName, Given, Reason, Told
+from faultsight.console.shapes import PREFIX, FeedFilter, FeedName, Given, Reason, Told, example
 
 routes = APIRouter(prefix=PREFIX, tags=["models"])
 
-ModelId = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
+Version = Annotated[int, Path(ge=1, le=2**31, description="Version of the feed's model.")]
 
 
 class Model(Told):
     """One version of a feed's model."""
 
-    id: str
+    id: str = Field(description="Feed and version.", examples=["cells/3"])
     feed: str
     version: int
     member: str = Field(description="Which detector.", examples=["ridge_var"])
@@ -53,6 +53,8 @@ class ModelWithDecisions(Told):
 class Why(Given):
     """Why."""
 
+    model_config = example({"why": "fewer false alarms on the back-test"})
+
     why: Reason
 
 
@@ -65,31 +67,31 @@ def list_models(
     return Page(items=[Model.model_validate(model) for model in page.items], next=page.next)
 
 
-@routes.get("/models/{model_id}", responses=responses(404))
-def get_model(model_id: ModelId, _: Viewer, app: App) -> ModelWithDecisions:
+@routes.get("/feeds/{feed}/models/{version}", responses=responses(404))
+def get_model(feed: FeedName, version: Version, _: Viewer, app: App) -> ModelWithDecisions:
     """Return one model with its card and the decisions on it."""
     return ModelWithDecisions(
-        model=Model.model_validate(app.models.get(model_id)),
-        decisions=[Decision.model_validate(d) for d in app.models.decisions(model_id)],
+        model=Model.model_validate(app.models.get(feed, version)),
+        decisions=[Decision.model_validate(d) for d in app.models.decisions(feed, version)],
     )
 
 
-@routes.get("/models/{model_id}/lineage", responses=responses(404))
-def get_lineage(model_id: ModelId, _: Viewer, app: App) -> list[Model]:
+@routes.get("/feeds/{feed}/models/{version}/lineage", responses=responses(404))
+def get_lineage(feed: FeedName, version: Version, _: Viewer, app: App) -> list[Model]:
     """Return a model and those it comes from, the first of them last."""
-    return [Model.model_validate(model) for model in app.models.lineage(model_id)]
+    return [Model.model_validate(model) for model in app.models.lineage(feed, version)]
 
 
-@routes.post("/models/{model_id}/promote", responses=responses(404, 409))
-def promote_model(model_id: ModelId, given: Why, who: Operator, app: App) -> Model:
+@routes.post("/feeds/{feed}/models/{version}/promote", responses=responses(404, 409))
+def promote_model(feed: FeedName, version: Version, given: Why, who: Operator, app: App) -> Model:
     """Make a model the active one of its feed."""
-    return Model.model_validate(app.models.promote(model_id, who, why=given.why))
+    return Model.model_validate(app.models.promote(feed, version, who, why=given.why))
 
 
-@routes.post("/models/{model_id}/reject", responses=responses(404, 409))
-def reject_model(model_id: ModelId, given: Why, who: Operator, app: App) -> Model:
+@routes.post("/feeds/{feed}/models/{version}/reject", responses=responses(404, 409))
+def reject_model(feed: FeedName, version: Version, given: Why, who: Operator, app: App) -> Model:
     """Decide that a candidate does not become active."""
-    return Model.model_validate(app.models.reject(model_id, who, why=given.why))
+    return Model.model_validate(app.models.reject(feed, version, who, why=given.why))
 
 
 @routes.post("/feeds/{feed}/models/revert", responses=responses(404, 409))

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from faultsight.app.roles import Role
 from faultsight.console.access import Anyone, App, Viewer, session_cookie
 from faultsight.console.problems import responses
-from faultsight.console.shapes import PREFIX, Given, Told
+from faultsight.console.shapes import PREFIX, Given, Told, example
 
 routes = APIRouter(prefix=f"{PREFIX}/session", tags=["session"])
 
@@ -19,6 +19,8 @@ _Password = Annotated[str, StringConstraints(min_length=1, max_length=1_024)]
 
 class Login(Given):
     """Who wants in."""
+
+    model_config = example({"name": "ana", "password": "correct horse battery"})
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(examples=["ana"])
     password: _Password = Field(examples=["correct horse battery"])
@@ -34,6 +36,8 @@ class Person(Told):
 
 class PasswordChange(Given):
     """An own password changed."""
+
+    model_config = example({"old": "correct horse battery", "new": "another long password"})
 
     old: _Password
     new: _Password

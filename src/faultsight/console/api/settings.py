@@ -10,7 +10,7 @@ from pydantic import Field
 from faultsight.console.access import Admin, App
 from faultsight.console.etags import IfMatch, expected_version, tag
 from faultsight.console.problems import responses
-from faultsight.console.shapes import PREFIX, Given, Reason, Told
+from faultsight.console.shapes import PREFIX, Given, Reason, Told, example
 
 routes = APIRouter(prefix=f"{PREFIX}/settings", tags=["settings"])
 
@@ -33,6 +33,8 @@ class Setting(Told):
 
 class SettingChange(Given):
     """A new value, and why."""
+
+    model_config = example({"value": 200, "why": "small screens"})
 
     value: bool | int | float | str = Field(examples=[200])
     why: Reason

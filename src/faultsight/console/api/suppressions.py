@@ -19,6 +19,7 @@ from faultsight.console.shapes import (
     Moment,
     Reason,
     Told,
+    example,
 )
 
 routes = APIRouter(prefix=f"{PREFIX}/suppressions", tags=["suppressions"])
@@ -46,6 +47,16 @@ class Suppression(Told):
 class NewSuppression(Given):
     """A rule to add: an entity, or every entity whose attributes have these values."""
 
+    model_config = example(
+        {
+            "feed": "cells",
+            "scope": {"region": "north"},
+            "start_s": 1767225600,
+            "end_s": 1767240000,
+            "reason": "planned work",
+        }
+    )
+
     feed: str | None = Field(None, pattern=FEED, description="Of this feed; of all if not given.")
     scope: Annotated[dict[_Word, _Word], Field(max_length=50)] = Field(
         default_factory=dict, examples=[{"region": "north"}]
@@ -58,6 +69,8 @@ class NewSuppression(Given):
 
 class Revocation(Given):
     """Why a rule ends."""
+
+    model_config = example({"why": "done earlier"})
 
     why: Reason
 

@@ -15,7 +15,7 @@ from faultsight.console.api.series import Series, series_told
 from faultsight.console.etags import IfMatch, expected_version, tag
 from faultsight.console.paging import After, Limit, Page, limited
 from faultsight.console.problems import responses
-from faultsight.console.shapes import PREFIX, CountedId, FeedFilter, Given, Told
+from faultsight.console.shapes import PREFIX, CountedId, FeedFilter, Given, Told, example
 
 routes = APIRouter(prefix=f"{PREFIX}/tasks", tags=["tasks"])
 
@@ -47,6 +47,8 @@ class TaskWithCurves(Told):
 
 class Answer(Given):
     """An answer."""
+
+    model_config = example({"answer": "yes"})
 
     answer: Literal["yes", "no", "unsure"] = Field(description="yes: something is wrong.")
 

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from faultsight.app.roles import Role
 from faultsight.console.access import App, Viewer
 from faultsight.console.problems import responses
-from faultsight.console.shapes import PREFIX, CountedId, Given, Moment, Told
+from faultsight.console.shapes import PREFIX, CountedId, Given, Moment, Told, example
 
 routes = APIRouter(prefix=f"{PREFIX}/tokens", tags=["tokens"])
 
@@ -29,6 +29,8 @@ class Token(Told):
 
 class NewToken(Given):
     """A token to make."""
+
+    model_config = example({"name": "grafana", "role": "viewer"})
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
         examples=["grafana"]

@@ -12,7 +12,7 @@ from faultsight.app.roles import Role
 from faultsight.console.access import Admin, App
 from faultsight.console.etags import IfMatch, expected_version, tag
 from faultsight.console.problems import responses
-from faultsight.console.shapes import PREFIX, Given, Reason, Told, UserName
+from faultsight.console.shapes import PREFIX, Given, Reason, Told, UserName, example
 
 routes = APIRouter(prefix=f"{PREFIX}/users", tags=["users"])
 
@@ -33,6 +33,8 @@ class User(Told):
 class NewUser(Given):
     """A user to add."""
 
+    model_config = example({"name": "ana", "password": "correct horse battery", "role": "operator"})
+
     name: str = Field(pattern=USER_NAME, examples=["ana"])
     password: _Password = Field(examples=["correct horse battery"])
     role: _Role = Field(examples=["operator"])
@@ -40,6 +42,8 @@ class NewUser(Given):
 
 class UserChange(Given):
     """What to change of a user, and why."""
+
+    model_config = example({"role": "operator", "why": "joins the shift"})
 
     role: _Role | None = None
     is_disabled: bool | None = None

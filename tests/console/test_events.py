@@ -1,0 +1,126 @@
+"""Server-sent events: what changed comes, and a client that comes back misses nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+import pytest
+
+from faultsight.app.application import Application
+from faultsight.app.build import open_application
+from faultsight.app.settings import Settings, load_settings
+from faultsight.core.alarm import AlarmKind, AlarmRecord
+from faultsight.core.kpi_frame import TimeWindow
+
+from ._serving import HOST, serving
+
+
+@pytest.fixture
+def settings(tmp_path: Any) -> Settings:
+    return load_settings(tmp_path / "state", server={"port": 0}, limits={"event_streams": 2})
+
+
+def raise_alarm(application: Application, number: int, feed: str = "cells") -> str:
+    alarm = AlarmRecord(
+        feed=feed, entity=f"cell-{number}", kind=AlarmKind.KPI, start_s=60 * number, peak=2.0
+    )
+    window = TimeWindow(60 * number, 60 * number + 60)
+    application.ops.alarms.reconcile(feed, window, [alarm.entity], [alarm])
+    return alarm.id
+
+
+class Stream:
+    def __init__(self, port: int, query: str = "", **headers: str) -> None:
+        self.socket = socket.create_connection((HOST, port), timeout=30)
+        told = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        self.socket.sendall(
+            f"GET /api/v1/events{query} HTTP/1.1\r\nHost: localhost\r\n{told}\r\n".encode()
+        )
+        self.file = self.socket.makefile("r", encoding="utf-8", newline="")
+
+    def status(self) -> int:
+        status = int(self.file.readline().split()[1])
+        while self.file.readline().strip():
+            pass
+        return status
+
+    def alarms(self, n: int) -> list[tuple[int, str]]:
+        """Return number and id of the next alarms."""
+        found: list[tuple[int, str]] = []
+        number = 0
+        while len(found) < n:
+            line = self.file.readline().strip()
+            if line.startswith("id: "):
+                number = int(line[4:])
+            elif line.startswith("data: "):
+                found.append((number, json.loads(line[6:])["alarm"]["id"]))
+        return found
+
+    def close(self) -> None:
+        self.file.close()
+        self.socket.close()
+
+
+def test_new_alarms_come_and_none_is_missed(application: Application) -> None:
+    application.ops.feeds.add("cells", "kpi", 60)
+    old = raise_alarm(application, 1)
+    with serving(application) as port:
+        first = Stream(port)
+        assert first.status() == 200
+        assert first.file.readline()  # it listens from here on
+        second = raise_alarm(application, 2)
+        ((number, told),) = first.alarms(1)
+        assert told == second
+        first.close()
+        third, fourth = raise_alarm(application, 3), raise_alarm(application, 4)
+        again = Stream(port, last_event_id=str(number))
+        assert again.status() == 200
+        assert [told for _, told in again.alarms(2)] == [third, fourth]
+        again.close()
+        everything = Stream(port, last_event_id="0")
+        assert everything.status() == 200
+        assert [told for _, told in everything.alarms(4)] == [old, second, third, fourth]
+        everything.close()
+
+
+def test_of_one_feed(application: Application) -> None:
+    application.ops.feeds.add("cells", "kpi", 60)
+    application.ops.feeds.add("others", "kpi", 60)
+    raise_alarm(application, 1)
+    other = raise_alarm(application, 1, "others")
+    with serving(application) as port:
+        stream = Stream(port, "?feed=others", last_event_id="0")
+        assert stream.status() == 200
+        assert [told for _, told in stream.alarms(1)] == [other]
+        stream.close()
+
+
+def test_so_many_and_no_more(application: Application) -> None:
+    with serving(application) as port:
+        streams = [Stream(port) for _ in range(2)]
+        for stream in streams:
+            assert stream.status() == 200
+            assert stream.file.readline()
+        third = Stream(port)
+        assert third.status() == 503
+        for stream in (*streams, third):
+            stream.close()
+
+
+def test_open_streams_do_not_hold_up_the_end(settings: Settings) -> None:
+    with open_application(settings) as application:
+        with serving(application) as port:
+            stream = Stream(port)
+            assert stream.status() == 200
+        assert stream.file.read() is not None  # ended by the server
+        stream.close()
+
+
+@pytest.mark.parametrize("bad", ["x", "-1", "1" * 30, "1e3"])
+def test_an_event_that_is_none(application: Application, bad: str) -> None:
+    with serving(application) as port:
+        stream = Stream(port, last_event_id=bad)
+        assert stream.status() == 422
+        stream.close()

@@ -21,7 +21,7 @@ from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.telemetry import TelemetryFolder
 from faultsight.flow.config import FeedConfig
 from faultsight.flow.records import FOREVER_S, ModelSpan, StoredRecords, models_key
-from faultsight.flow.row_book import RowBook
+from faultsight.flow.row_book import MOST_CELLS, RowBook
 from faultsight.flow.score_book import ScoreBook
 from faultsight.flow.score_store import ScoreStore
 from faultsight.flow.stages.diagnose import Diagnose
@@ -99,6 +99,9 @@ class Loop:
         rejected there lower.
     base_url : str
         Where the console is, for links in notices.
+    most_cells : int
+        Entities times rows times KPIs of a feed that are kept in memory at most; the rows of larger
+        feeds are read from the store by whoever scores them.
 
     Examples
     --------
@@ -122,6 +125,7 @@ class Loop:
         *,
         rerank: Rerank | None = None,
         base_url: str = "",
+        most_cells: int = MOST_CELLS,
     ) -> None:
         self.ops = ops
         self.folder = Path(folder)
@@ -130,6 +134,7 @@ class Loop:
         self.clock = clock
         self.rerank = rerank
         self.base_url = base_url.rstrip("/")
+        self.most_cells = most_cells
         self.records = StoredRecords(ops)
         self._watched: dict[str, _Watched] = {}
 
@@ -238,7 +243,9 @@ class Loop:
         start_s = start_s // config.interval_s * config.interval_s
         book = ScoreBook(config.interval_s, start_s, config.level_factor)
         scores.fill(book, TimeWindow(start_s, from_s))
-        rows = RowBook(store, _kept_from(from_s, config)) if config.kind == "kpi" else None
+        rows = None
+        if config.kind == "kpi":
+            rows = RowBook(store, _kept_from(from_s, config), most_cells=self.most_cells)
         return _Watched(book, scores, rows)
 
     def _models(self, config: FeedConfig, scored_until_s: int | None) -> list[ModelSpan]:

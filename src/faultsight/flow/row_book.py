@@ -5,16 +5,18 @@ It holds nothing that the telemetry store does not: after a restart it is read f
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.flow.score_book import Floats
 from faultsight.stores.telemetry import KpiStore
 
-__all__ = ["RowBook"]
+__all__ = ["MOST_CELLS", "RowBook"]
 
 _SLACK_ROWS = 64
-_MOST_CELLS = 64_000_000
+MOST_CELLS = 64_000_000
 """A quarter of a gigabyte. Larger feeds are read from the store, a bucket at a time."""
 
 
@@ -27,6 +29,8 @@ class RowBook:
         The feed's telemetry.
     start_s : int
         The first row, on the feed's grid.
+    most_cells : int
+        Entities times rows times KPIs that are kept at most.
 
     Examples
     --------
@@ -43,8 +47,9 @@ class RowBook:
     [[nan, 1.0], [2.0, nan]]
     """
 
-    def __init__(self, store: KpiStore, start_s: int) -> None:
+    def __init__(self, store: KpiStore, start_s: int, *, most_cells: int = MOST_CELLS) -> None:
         self.store = store
+        self.most_cells = most_cells
         self.start_s = start_s
         self.interval_s = store.interval_s
         self.entities: list[str] = []
@@ -63,8 +68,7 @@ class RowBook:
         since = TimeWindow(self.start_s, 2**53)
         frames = self.store.frames(since, after=self._last)
         if frames:
-            self._make_room(frames)
-            if self._values.size > _MOST_CELLS:
+            if not self._make_room(frames):
                 return False
             for frame in frames:
                 self._write(frame)
@@ -101,7 +105,7 @@ class RowBook:
             self._n_rows -= n_gone
             self.start_s += n_gone * self.interval_s
 
-    def _make_room(self, frames: list[KpiFrame]) -> None:
+    def _make_room(self, frames: list[KpiFrame]) -> bool:
         for frame in frames:
             if frame.entity not in self._place:
                 self._place[frame.entity] = len(self.entities)
@@ -113,6 +117,8 @@ class RowBook:
         end_s = max(frame.window.end_s for frame in frames)
         n_rows = max(self._n_rows, (end_s - self.start_s) // self.interval_s)
         shape = (len(self.entities), n_rows, len(self.kpis))
+        if math.prod(shape) > self.most_cells:
+            return False
         old = self._values.shape
         if any(wanted > there for wanted, there in zip(shape, old, strict=True)):
             rows = n_rows if n_rows <= old[1] else n_rows + _SLACK_ROWS
@@ -121,6 +127,7 @@ class RowBook:
             grown[: old[0], : old[1], : old[2]] = self._values
             self._values = grown
         self._n_rows = n_rows
+        return True
 
     def _write(self, frame: KpiFrame) -> None:
         first = (frame.start_s - self.start_s) // self.interval_s

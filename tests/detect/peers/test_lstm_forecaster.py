@@ -6,12 +6,8 @@ import numpy as np
 import torch
 
 from faultsight.core.kpi_frame import KpiFrame
-from faultsight.detect.peers._training import Batch
-from faultsight.detect.peers.lstm_forecaster import (
-    LSTMForecaster,
-    LSTMForecasterConfig,
-    RowForecaster,
-)
+from faultsight.detect.peers._training import Batch, RowForecaster
+from faultsight.detect.peers.lstm_forecaster import LSTMForecaster, LSTMForecasterConfig
 
 
 def course(n_rows: int = 300) -> KpiFrame:

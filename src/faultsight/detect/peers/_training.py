@@ -18,7 +18,8 @@ from faultsight.detect.peers._torch import Tensor, nn, torch
 from faultsight.detect.peers._windows import WindowBank, WindowDetector
 
 __all__ = [
-    "Batch", "NetworkDetector", "Player", "TrainingConfig", "mean_of_known", "seeded", "train",
+    "Batch", "NetworkDetector", "Player", "RowForecaster", "TrainingConfig", "mean_of_known",
+    "positions", "seeded", "train",
 ]  # fmt: skip
 
 _WINDOWS_AT_ONCE = 1024
@@ -132,6 +133,7 @@ def train(
     players: Sequence[Player],
     *,
     decay: float = 1.0,
+    epochs: int | None = None,
     windows: NDArray[np.int64] | None = None,
     progress: Progress,
 ) -> None:
@@ -143,6 +145,8 @@ def train(
         Each makes its step on every batch, in turn.
     decay : float
         What the learning rate is multiplied by after each epoch.
+    epochs : int, optional
+        In place of the config's.
     windows : array of int, optional
         Which windows; all of the bank, thinned, if not given.
     """
@@ -150,9 +154,10 @@ def train(
     steps = [
         torch.optim.Adam(p.parameters, lr=config.learning_rate, weight_decay=p.l2) for p in players
     ]
+    n_epochs = config.epochs if epochs is None else epochs
     network.train()
     with seeded(config.seed, "training"):
-        for epoch in range(1, config.epochs + 1):
+        for epoch in range(1, n_epochs + 1):
             losses = []
             for part in _shuffled(kept, config.batch):
                 batch = Batch.of(bank, part, epoch)
@@ -166,7 +171,7 @@ def train(
             for step in steps:
                 for group in step.param_groups:
                     group["lr"] *= decay
-            progress(f"epoch {epoch} of {config.epochs}: loss {np.mean(losses):.4f}")
+            progress(f"epoch {epoch} of {n_epochs}: loss {np.mean(losses):.4f}")
     network.eval()
 
 
@@ -228,3 +233,35 @@ class NetworkDetector(WindowDetector):
                 for part in torch.arange(len(bank)).split(_WINDOWS_AT_ONCE)
             ]
         return np.concatenate(found)
+
+
+class RowForecaster(nn.Module):
+    """Stacked LSTMs that say after each row what the next one should be."""
+
+    def __init__(self, n_kpis: int, n_hidden: int, n_layers: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        between = dropout if n_layers > 1 else 0.0
+        self.lstm = nn.LSTM(n_kpis, n_hidden, n_layers, batch_first=True, dropout=between)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(n_hidden, n_kpis)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return what follows each row; both of shape (window, row, kpi)."""
+        found: Tensor = self.output(self.dropout(self.lstm(rows)[0]))
+        return found
+
+
+def positions(n_rows: int, width: int) -> Tensor:
+    """Return sines and cosines that tell rows apart, (row, width).
+
+    Examples
+    --------
+    >>> positions(2, 3).shape
+    torch.Size([2, 3])
+    """
+    rows = torch.arange(n_rows, dtype=torch.float32).unsqueeze(1)
+    rates = torch.exp(torch.arange(0, width, 2) * (-np.log(10_000.0) / width))
+    found = torch.zeros(n_rows, width)
+    found[:, 0::2] = torch.sin(rows * rates)
+    found[:, 1::2] = torch.cos(rows * rates[: width // 2])
+    return found

@@ -11,13 +11,14 @@ from faultsight.detect.peers._training import (
     Batch,
     NetworkDetector,
     Player,
+    RowForecaster,
     TrainingConfig,
     mean_of_known,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
 
-__all__ = ["LSTMForecaster", "LSTMForecasterConfig", "RowForecaster"]
+__all__ = ["LSTMForecaster", "LSTMForecasterConfig"]
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,6 @@ class LSTMForecasterConfig(TrainingConfig):
     def paper(cls, **changes: Any) -> LSTMForecasterConfig:
         """Return the paper's two layers."""
         return cls(**({"n_hidden": 35, "n_layers": 2} | changes))
-
-
-class RowForecaster(nn.Module):
-    """Stacked LSTMs that say after each row what the next one should be."""
-
-    def __init__(self, n_kpis: int, n_hidden: int, n_layers: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        between = dropout if n_layers > 1 else 0.0
-        self.lstm = nn.LSTM(n_kpis, n_hidden, n_layers, batch_first=True, dropout=between)
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(n_hidden, n_kpis)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Return what follows each row; both of shape (window, row, kpi)."""
-        found: Tensor = self.output(self.dropout(self.lstm(rows)[0]))
-        return found
 
 
 class LSTMForecaster(NetworkDetector):

@@ -144,6 +144,14 @@ class TestTime:
         assert (frame.start_s, frame.values.ravel().tolist()) == (NOW, [1.0, 2.0])
         assert store.table().schema["timestamp"] == pl.Datetime("ms", "UTC")
 
+    def test_a_leap_second_is_the_one_after_it(self, tmp_path: Path) -> None:
+        store = KpiStore.create(tmp_path, name="cells", interval_s=1)
+        stamps = ["2016-12-31T23:59:60Z", "2016-12-31 23:59:60.5", "2017-01-01 00:59:60+01:00",
+                  "2016-12-31 23:60:00"]  # fmt: skip
+        sent = pl.DataFrame({"entity": ["a", "b", "c", "d"], "timestamp": stamps, "drops": 1.0})
+        assert store.append(sent, received_at_s=2e9).quarantined == {"not_a_time": 1}
+        assert store.table()["timestamp"].dt.epoch("s").to_list() == [1_483_228_800] * 3
+
     def test_a_date_is_its_midnight(self, store: KpiStore) -> None:
         sent = pl.DataFrame({"entity": ["a"], "timestamp": [date(2026, 1, 5)], "drops": [1.0]})
         store.append(sent, received_at_s=NOW)

@@ -300,9 +300,11 @@ class TestDamage:
     def test_a_file_of_another_schema(self, filled: KpiStore) -> None:
         file = min(filled.path.glob("bucket=*/*.parquet"))
         table = pl.read_parquet(file)
+        no_stamp = pl.lit(None, table["timestamp"].dtype)
         for other in (table.drop("timestamp"), table.with_columns(timestamp=pl.lit("x")),
                       table.with_columns(entity=pl.lit(7)), table.with_columns(drops=pl.lit("x")),
-                      table.cast({"timestamp": pl.Datetime("us")})):  # fmt: skip
+                      table.cast({"timestamp": pl.Datetime("us")}),
+                      table.with_columns(timestamp=no_stamp)):  # fmt: skip
             other.write_parquet(file)
             with pytest.raises(InputError) as caught:
                 filled.frames()

@@ -75,6 +75,8 @@ def read_rows(path: Path, attributes: Sequence[str], columns: Sequence[str]) -> 
             is_fine = kind == pl.String if name in attributes else kind.is_float()
         if not is_fine:
             raise InputError(f"{kind} is not what a feed keeps", source=str(path), column=name)
+    if table["timestamp"].null_count():
+        raise InputError("a stamp is missing", source=str(path), column="timestamp")
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from faultsight.core.errors import InputError
 
 __all__ = ["Stamps", "read_stamps"]
 
+_LEAP = re.compile(r"(.*\d\d:\d\d):60((?:[.,]\d+)?(?:Z|[+-][\d:]+)?)")
 # The year 9999 is the last that a calendar of this language knows.
 _LAST_S = 253_402_300_799
 
@@ -113,6 +115,11 @@ def _read_texts(column: pl.Series, time_zone: str, stamps: Stamps) -> None:
 
 def _second(text: str, zone: tzinfo) -> int | str:
     text = text.strip()
+    leap = _LEAP.fullmatch(text)
+    if leap is not None:
+        # Seconds since 1970 do not count a leap second: it is the one after it.
+        before = _second(f"{leap[1]}:59{leap[2]}", zone)
+        return before if isinstance(before, str) else before + 1
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from faultsight.core.kpi_frame import TimeWindow
@@ -69,5 +70,15 @@ def slots_of(slots: Slots, devices: NDArray[np.int64]) -> Slots:
 
 def per_device(slots: Slots, told: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return how many slots of each modem are told."""
-    device = np.repeat(np.arange(len(slots.n_slots)), slots.n_slots)
-    return np.bincount(device, told, minlength=len(slots.n_slots)).astype(np.int64)
+    return _per_device(slots.device_start, told)
+
+
+@njit(nogil=True, cache=True)
+def _per_device(
+    start: NDArray[np.int64], told: NDArray[np.bool_]
+) -> NDArray[np.int64]:  # pragma: no cover - compiled
+    found = np.zeros(len(start) - 1, np.int64)
+    for device in range(len(found)):
+        for at in range(start[device], start[device + 1]):
+            found[device] += told[at]
+    return found

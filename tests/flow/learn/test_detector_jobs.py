@@ -20,7 +20,7 @@ from faultsight.core.feedback import FeedbackEvent, FeedbackKind
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.detect.model_folder import read_card
 from faultsight.flow.learn import BackTestRule, Learner, load_model, promote, reject, revert
-from faultsight.stores.operations import JobState, ModelState, Operations
+from faultsight.stores.operations import Answer, JobState, ModelState, Operations, TaskState
 
 from .conftest import DAY_S, START_S, State, copied
 
@@ -362,6 +362,34 @@ def test_anotuner_asks_and_learns_from_the_answers(
     again = state.do("tune", layers=layers, most_questions=3)
     card = state.ops.models.get(again.result["model"]).card
     assert card["answers"] == len(tasks)
+
+
+def test_operators_are_asked_about_history_and_their_answers_count(state: State) -> None:
+    state.first_model()
+    state.mark_week()
+    # Nothing that was marked tells of the rows asked about.
+    job = state.do("tune", most_questions=4, layers={"guard": False})
+    tasks = state.ops.tasks.page(feed="cells").items
+    assert 0 < job.result["tasks"] == len(tasks) <= 4
+    first = load_model(state.folder, state.ops.models.get("cells/1"))
+    for task in tasks:
+        assert task.state is TaskState.OPEN
+        assert task.window.start_s < first.trained.end_s
+        curves = task.body["curves"]
+        assert set(curves["kpis"]) == set(first.kpis)
+        shown = {len(values) for values in curves["kpis"].values()}
+        assert len(shown) == 1
+        assert shown.pop() <= 60
+        state.ops.tasks.answer(task.id, Answer.YES, by="ana")
+    again = state.do("tune", most_questions=4, layers={"guard": False})
+    made = state.ops.models.get(again.result["model"])
+    assert made.card["answers"] == len(tasks)
+    confirmed = {(m[0], m[1]) for m in read_card(state.folder / made.path)["marks"]}
+    assert {(task.entity, task.window.start_s) for task in tasks} <= confirmed
+    # What was asked once is not asked again.
+    asked = [(t.entity, t.window) for t in state.ops.tasks.page(feed="cells").items]
+    assert len(asked) == len(set(asked))
+    assert state.do("tune", most_questions=0).result["tasks"] == 0
 
 
 def test_the_schedule_queues_what_is_due(state: State) -> None:

@@ -7,7 +7,8 @@ always on the same side, whichever model is checked.
 
 A model is not worse than the one at work if, on the marks held out, it makes no more errors (false
 alarms that it still raises, anomalies that it does not), and if in the quiet window it raises at
-most half as many alarms again, or one more for every ten entities and days.
+most half as many alarms again that nobody has called right, or one more for every ten entities and
+days.
 """
 
 from __future__ import annotations
@@ -106,8 +107,14 @@ class BackTestRule:
         drawn = int(stable_id("back-test", feed, mark.entity, day), 16)
         return drawn % self.one_in == 0 or quiet.holds(mark.window.start_s)
 
-    def judge(self, before: BackTestFigures, after: BackTestFigures) -> BackTest:
-        """Return whether the new model may take the place of the one at work, and why."""
+    def judge(
+        self, before: BackTestFigures, after: BackTestFigures, *, quiet_counts: bool = True
+    ) -> BackTest:
+        """Return whether the new model may take the place of the one at work, and why.
+
+        Where the model at work was trained on the quiet window, its being quiet there proves
+        nothing, and the window does not count.
+        """
         days = max(after.entity_days, 1e-9)
         allowed = max(
             before.quiet_alarms * self.most_growth, before.quiet_alarms + self.spare_alarms * days
@@ -118,7 +125,7 @@ class BackTestRule:
                 f"at work {before.errors}"
             )
             return BackTest(False, why, before, after)
-        if after.quiet_alarms > allowed:
+        if quiet_counts and after.quiet_alarms > allowed:
             why = (
                 f"it raises {after.quiet_alarms} alarms in the quiet window, the model at work "
                 f"{before.quiet_alarms}; {allowed:g} would be allowed"
@@ -129,6 +136,8 @@ class BackTestRule:
             f"{before.errors}; {after.quiet_alarms} alarms in the quiet window, "
             f"before {before.quiet_alarms}"
         )
+        if not quiet_counts:
+            why += ", which does not count: the model at work was trained on it"
         return BackTest(True, why, before, after)
 
 
@@ -143,7 +152,8 @@ class BackTestFigures:
     still_raised, not_raised : int
         False alarms that it raises, and anomalies that it does not.
     quiet_alarms : int
-        Alarms in the quiet window that no mark speaks of.
+        Alarms in the quiet window that nobody has called right, or asked to ignore. Those marked
+        as false count: the model at work was marked there, and a new one was not.
     entity_days : float
         Entities of the quiet window times its days.
     """
@@ -195,6 +205,7 @@ class BackTestFigures:
         for score in model.score(frames):
             level = model.level_of(score.entity)
             own = marks.get(score.entity, [])
+            told = [mark for mark in own if mark.kind is not MarkKind.FALSE_ALARM]
             for mark in own:
                 rows = _rows(score.start_s, score.interval_s, len(score), mark.window)
                 if mark not in held_out or rows.stop <= rows.start:
@@ -206,7 +217,7 @@ class BackTestFigures:
             last = _rows(score.start_s, score.interval_s, len(score), quiet)
             days += np.isfinite(score.total[last]).sum() * score.interval_s / _DAY_S
             counts["quiet"] += sum(
-                not any(alarm.window.overlaps(mark.window) for mark in own)
+                not any(alarm.window.overlaps(mark.window) for mark in told)
                 for alarm in raise_alarms(score[last], level)
             )
         return cls(

@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 
 from faultsight.core.errors import InputError
+from faultsight.core.feedback import Mark
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.deployed import DeployedDetector, LayersConfig
 from faultsight.detect.model_folder import load_detector, read_card, save_detector
+from faultsight.detect.tuning.history_questions import marks_of_answers
+from faultsight.detect.tuning.marked_rows import rows_of_marks
 from faultsight.detect.tuning.tuning_report import TuningReport
 from faultsight.flow.config import FeedConfig
 from faultsight.flow.learn.back_test import BackTest, BackTestFigures, Split
@@ -150,9 +153,11 @@ class _Work:
             self.plan.feed, self.seen_since(untuned), self.plan.answers,
             most=self.config.most_questions,
         )  # fmt: skip
-        layers, told = self._layers(untuned), self.run.progress
+        marks, layers = self.split.learned, self._layers(untuned)
+        if isinstance(untuned, DeployedDetector):
+            marks = (*marks, *self._answered(untuned, asked))
         model, report = untuned.tune(
-            self.seen, self.split.learned, layers, ask=asked, progress=told
+            self.seen, marks, layers, ask=asked, progress=self.run.progress
         )
         asked.keep(self.run.work)
         if not report.changed:
@@ -166,6 +171,19 @@ class _Work:
             "back_test": self._back_test(model, active).to_dict(),
         }
         return [self._write(model, version, active.id, card)]
+
+    def _answered(self, untuned: DeployedDetector, ask: LabelTasks) -> list[Mark]:
+        """Return what operators' answers say of history."""
+        if not self.config.most_questions:
+            return []
+        frames = sorted(self.seen_since(untuned), key=lambda frame: frame.entity)
+        history_rows = {
+            frame.entity: frame.rows_in(untuned.spans[frame.entity]).stop
+            for frame in frames
+            if frame.entity in untuned.spans
+        }
+        marked = rows_of_marks(frames, self.split.learned)
+        return marks_of_answers(untuned.score(frames), untuned.levels, history_rows, marked, ask)
 
     def forget(self, untuned: Any, root: ModelRecord, active: ModelRecord) -> Job:
         """Go back to the model that no mark has tuned, if it passes: no mark stands any more."""
@@ -248,7 +266,8 @@ class _Work:
             BackTestFigures.of(each, self.frames, self.split, self.plan.quiet)
             for each in (at_work, model)
         )
-        return self.config.back_test.judge(before, after)
+        is_fair = at_work.trained.end_s <= self.plan.quiet.start_s
+        return self.config.back_test.judge(before, after, quiet_counts=is_fair)
 
     def _layers(self, untuned: Any) -> Any:
         if isinstance(untuned, DeployedDetector):

@@ -85,11 +85,11 @@ class LabelTasks:
         return None
 
     def keep(self, work: Path) -> None:
-        """Write down the questions without an answer, those about most windows first.
+        """Write down the questions without an answer, in the order in which they were asked.
 
         They become tasks when the job is done: see `add_tasks`.
         """
-        asked = sorted(self._asked.items(), key=lambda each: (-each[1].size, each[0]))
+        asked = list(self._asked.items())
         told = [
             {"entity": entity, "start_s": start_s, "interval_s": self._frames[entity].interval_s,
              "alike": question.size, "curves": self._curves(entity, question.at)}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.runners.processes import Processes, ProcessesConfig
+from faultsight.runners.serial import Serial
 
 from .conftest import END_S, HOUR_S, LIVE_S, N_LIVE, Provider, hours
 
@@ -75,6 +76,61 @@ def test_shuffled_and_late(provider: MakeProvider, live: pl.DataFrame, data: st.
         made.tick(now_s)
         if hour > N_LIVE + 25:
             break
+    assert made.standing() == batch(provider, live).standing()
+
+
+def test_rows_that_come_while_a_tick_runs(provider: MakeProvider, live: pl.DataFrame) -> None:
+    """They are seen by that tick, or scored again by the next: never lost."""
+    made = provider()
+    is_slow = pl.col("entity").is_in(["cell-1", "cell-3"])
+
+    class Meddler(Serial):
+        """Has rows sent between the reading and the scoring, and after it."""
+
+        def _map(self, function, parts):  # type: ignore[no-untyped-def]
+            slow = live.filter(is_slow)
+            made.send(slow[: slow.height // 2], now_s=END_S)
+            done = super()._map(function, parts)
+            made.send(slow[slow.height // 2 :], now_s=END_S)
+            return done
+
+    made.send(live.filter(~is_slow), now_s=END_S)
+    made.loop.runner = Meddler()
+    made.tick(END_S)
+    made.loop.runner = Serial()
+    made.tick(END_S)
+    assert made.standing() == batch(provider, live).standing()
+
+
+def test_a_tick_that_fails_stores_nothing_and_is_done_again(
+    provider: MakeProvider, live: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = provider()
+    made.send(hours(live, 0, 40), now_s=LIVE_S + 40 * HOUR_S)
+
+    def full(*_: object, **__: object) -> bool:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(made.ops.outbox, "put", full)
+        with pytest.raises(OSError, match="full"):
+            made.tick(LIVE_S + 40 * HOUR_S)
+    assert made.ops.alarms.find() == []
+    assert made.ops.incidents.find() == []
+    assert made.ops.feeds.watermark("cells").scored_until_s is None
+    made.tick(LIVE_S + 40 * HOUR_S)
+    made.send(hours(live, 40, N_LIVE), now_s=END_S)
+    made.tick(END_S)
+    assert made.standing() == batch(provider, live).standing()
+
+
+def test_rows_read_from_the_store_or_kept(provider: MakeProvider, live: pl.DataFrame) -> None:
+    made = provider()
+    made.loop.most_cells = 0
+    for hour in range(0, N_LIVE, 9):
+        now_s = LIVE_S + (hour + 9) * HOUR_S
+        made.send(hours(live, hour, hour + 9), now_s=now_s)
+        made.tick(now_s)
     assert made.standing() == batch(provider, live).standing()
 
 

@@ -6,6 +6,7 @@ It holds nothing that the telemetry store does not: after a restart it is read f
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -79,7 +80,7 @@ class RowBook:
         """Whether the book goes back as far as a window does."""
         return self.start_s <= window.start_s
 
-    def frames(self, window: TimeWindow, entities: list[str] | None = None) -> list[KpiFrame]:
+    def frames(self, window: TimeWindow, entities: Iterable[str] | None = None) -> list[KpiFrame]:
         """Return the rows of a window of each entity that has one, over the whole window."""
         first = (window.start_s - self.start_s) // self.interval_s
         n_rows = (window.end_s - window.start_s) // self.interval_s

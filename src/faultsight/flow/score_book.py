@@ -37,7 +37,7 @@ class ScoredRows:
     start_s, interval_s : int
         The grid.
     model : int
-        The version of the model that scored.
+        The version of the model that scored; 0 for rows that were read from the store.
     kpis : tuple of str
         Whose residuals these are; empty if the model has none.
     score : array of shape (entity, time)
@@ -137,7 +137,10 @@ class ScoreBook:
         return self.start_s + self._n_rows * self.interval_s
 
     def put(self, rows: ScoredRows) -> None:
-        """Write down rows; what was said of them before is replaced."""
+        """Write down rows; what was said of them before is replaced.
+
+        Of rows read from the store only the ratio is kept; `told` says None of them.
+        """
         new = [entity for entity in rows.entities if entity not in self._place]
         for entity in new:
             self._place[entity] = len(self.entities)
@@ -149,16 +152,12 @@ class ScoreBook:
         places = np.array([self._place[entity] for entity in rows.entities], dtype=np.intp)
         ratio = rows.ratio
         self._ratio[places, first : first + rows.n_rows] = ratio
+        if not rows.model:
+            return
         for entity, row in zip(*np.nonzero(np.nan_to_num(ratio) > self.factor), strict=True):
             time_s = rows.start_s + int(row) * self.interval_s
             shares = rows.shares(int(entity), int(row))
             self._shares[rows.entities[entity], time_s] = (shares, rows.model)
-
-    def put_ratios(self, entity: str, start_s: int, ratio: Floats) -> None:
-        """Write down what was scored earlier, of one entity."""
-        level = np.ones(1, np.float32)
-        rows = ScoredRows((entity,), start_s, self.interval_s, 0, (), ratio[None], level)
-        self.put(rows)
 
     def ratios(self, entity: str, window: TimeWindow) -> Floats:
         """Return score over level of one entity; NaN where nothing is known."""

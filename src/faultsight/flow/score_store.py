@@ -79,9 +79,20 @@ class ScoreStore:
 
     def fill(self, book: ScoreBook, window: TimeWindow) -> None:
         """Write the scores of a window into a book."""
-        for frame in self.store.frames(window, kpis=("score", "level")):
-            ratio = over_level(frame.values[:, 0], frame.values[:, 1])
-            book.put_ratios(frame.entity, frame.start_s, ratio)
+        step = self.store.interval_s
+        frames = self.store.frames(window, kpis=("score", "level"))
+        if not frames:
+            return
+        start_s = min(frame.start_s for frame in frames)
+        n_rows = (max(frame.window.end_s for frame in frames) - start_s) // step
+        ratio = np.full((len(frames), n_rows), np.nan, np.float32)
+        for place, frame in enumerate(frames):
+            first = (frame.start_s - start_s) // step
+            told = over_level(frame.values[:, 0], frame.values[:, 1])
+            ratio[place, first : first + len(frame)] = told
+        entities = tuple(frame.entity for frame in frames)
+        level = np.ones(len(frames), np.float32)
+        book.put(ScoredRows(entities, start_s, step, 0, (), ratio, level))
 
     def ratios(self, entity: str, window: TimeWindow) -> Floats:
         """Return score over level of an entity, row by row; NaN where nothing is known."""

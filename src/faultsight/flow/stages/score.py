@@ -8,7 +8,7 @@ each row has one score, whenever and by whatever worker it is computed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -72,27 +72,26 @@ class Windows:
         config = tick.config
         path = tick.folder / "telemetry" / config.name
         for block, rows in blocks(TimeWindow(tick.from_s, tick.until_s), config.block_s):
-            if tick.rows is not None and tick.rows.holds(_grid(block, config)):
-                tick.parts += self._at_hand(tick, path, block, rows)
-            else:
-                tick.parts += [
-                    ScorePart(config, path, block, rows, tick.models, bucket)
-                    for bucket in _buckets(path, config)
-                ]
+            part = ScorePart(config, path, block, rows, tick.models)
+            tick.parts += _at_hand(tick, part) or [
+                replace(part, bucket=bucket) for bucket in _buckets(path, config)
+            ]
         for block, rows, entities in late_blocks(tick.late, tick.from_s, config):
-            tick.parts.append(ScorePart(config, path, block, rows, tick.models, None, entities))
+            part = ScorePart(config, path, block, rows, tick.models, entities=entities)
+            tick.parts += _at_hand(tick, part) or [part]
 
-    def _at_hand(
-        self, tick: Tick, path: Path, block: TimeWindow, rows: TimeWindow
-    ) -> Iterator[ScorePart]:
-        """Yield a part for each worker, with the rows that it needs."""
-        if tick.rows is None:
-            return
-        frames = tick.rows.frames(_grid(block, tick.config))
-        size = -(-len(frames) // tick.runner.workers) or 1
-        for start in range(0, len(frames), size):
-            some = tuple(frames[start : start + size])
-            yield ScorePart(tick.config, path, block, rows, tick.models, frames=some)
+
+def _at_hand(tick: Tick, part: ScorePart) -> list[ScorePart]:
+    """Return a part for each worker with the rows that it needs; none where they must be read."""
+    grid = _grid(part.block, part.config)
+    if tick.rows is None or not tick.rows.holds(grid):
+        return []
+    frames = tick.rows.frames(grid, part.entities)
+    size = -(-len(frames) // tick.runner.workers) or 1
+    return [
+        replace(part, frames=tuple(frames[start : start + size]))
+        for start in range(0, max(len(frames), 1), size)
+    ]
 
 
 class ScoreRows:

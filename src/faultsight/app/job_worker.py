@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 from faultsight.app.application import Application
 from faultsight.app.feed_worker import learn_config
+from faultsight.core.errors import ConflictError, FaultSightError
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.flow.backtest import back_test
+from faultsight.flow.config import FeedConfig
 from faultsight.flow.learn import Learner
+from faultsight.flow.learn.job_run import JobRun, JobStoppedError
+from faultsight.flow.loop import Loop
+from faultsight.stores.operations import Job
 
 __all__ = ["JobWorker"]
 
 _log = logging.getLogger(__name__)
+_BACK_TEST = "backtest"
+_MOST_SHOWN = 1000
 
 
 class JobWorker:
@@ -38,7 +49,41 @@ class JobWorker:
             learn_config(application),
             lease_s=application.settings.loop.lease_s,
         )
-        job = learner.run_next(self._owner, stop=stop)
+        job = learner.run_next(self._owner, stop=stop) or self._back_test(stop)
         if job is not None:
             _log.info("job %d, %s of %s: %s %s", job.id, job.kind, job.key, job.state, job.error)
         return job is not None
+
+    def _back_test(self, stop: Callable[[], bool]) -> Job | None:
+        """Try proposed rules out, if that is asked for; nothing but the job's result is written."""
+        ops, folder = self._application.ops, self._application.folder
+        lease_s = self._application.settings.loop.lease_s
+        job = ops.jobs.lease(self._owner, [_BACK_TEST], max(int(lease_s), 1))
+        if job is None:
+            return None
+        work = folder.path / "work" / f"job-{job.id}"
+        try:
+            with JobRun(ops, job, self._owner, lease_s=lease_s, work=work, stop=stop) as run:
+                run.progress("running the proposed rules on the past")
+                proposed = FeedConfig.from_dict(job.payload["config"])
+                current = self._application.feeds.config(proposed.name)
+                loop = Loop(ops, folder.path, [current])
+                found = back_test(loop, proposed, TimeWindow(*job.payload["window"]))
+                run.clear()
+            return ops.jobs.finish(job.id, self._owner, _shown(found.to_dict()))
+        except JobStoppedError:
+            with suppress(ConflictError):
+                return ops.jobs.release(job.id, self._owner)
+        except ConflictError:
+            pass
+        except FaultSightError as error:
+            return ops.jobs.fail(job.id, self._owner, str(error))
+        return ops.jobs.get(job.id)
+
+
+def _shown(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with no more alarms and incidents than anybody looks at; counts stay."""
+    for name in ("alarms", "incidents"):
+        result[f"n_{name}"] = len(result[name])
+        result[name] = result[name][:_MOST_SHOWN]
+    return result

@@ -23,6 +23,7 @@ from faultsight.core.errors import StoreError
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.stores.operations import Operations, Role, migrations, schema
 from faultsight.stores.operations._database import Database
+from faultsight.stores.operations._topic import touching
 
 POSTGRES: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 STEPS = sorted(path.stem for path in Path(migrations.__file__).parent.glob("versions/[0-9]*.py"))
@@ -117,6 +118,20 @@ def test_statements_of_every_topic_compile_for_postgres(ops: Operations) -> None
         assert "?" not in text
         assert "OR REPLACE" not in text
         assert "OR IGNORE" not in text
+
+
+def test_a_long_history_is_not_read_for_a_window(ops: Operations) -> None:
+    if not ops._database.is_sqlite:
+        pytest.skip("reads the plan of SQLite")
+    window = TimeWindow(1_000_000, 2_000_000)
+    for table in (schema.alarms, schema.incidents):
+        query = touching(sa.select(table).where(table.c.feed == "cells"), table, window)
+        text = query.compile(ops._database.engine, compile_kwargs={"literal_binds": True})
+        with ops.snapshot() as tx:
+            plan = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+        searches = [step.partition(" USING ")[2] for step in plan if step.startswith("SEARCH")]
+        index = f"INDEX ix_{table.name}_feed_end_s"
+        assert searches == [f"{index} (feed=? AND end_s>?)", f"{index} (feed=? AND end_s=?)"]
 
 
 def use_everything(ops: Operations) -> None:

@@ -14,7 +14,7 @@ from faultsight.core.kpi_frame import TimeWindow
 from faultsight.stores.operations import schema
 from faultsight.stores.operations._database import Transaction
 from faultsight.stores.operations._paging import Page, read_page
-from faultsight.stores.operations._topic import Topic
+from faultsight.stores.operations._topic import Topic, touches, touching
 from faultsight.stores.operations.schema import canonical_json
 
 __all__ = ["AlarmFilter", "AlarmHistory", "Alarms", "Changes"]
@@ -210,7 +210,9 @@ class Alarms(Topic):
         self, which: AlarmFilter | None = None, *, tx: Transaction | None = None
     ) -> list[AlarmRecord]:
         """Return all alarms of a kind, in order of start, entity and kind."""
-        query = _filtered(which or AlarmFilter())
+        which = which or AlarmFilter()
+        plain = _filtered(replace(which, window=None))
+        query = touching(plain, schema.alarms, which.window)
         with self._database.reading(tx) as tx:
             return sorted(map(_alarm, tx.execute(query)), key=_in_order)
 
@@ -256,9 +258,8 @@ class Alarms(Topic):
     ) -> dict[str, AlarmRecord]:
         """Return the stored alarms that touch the window, and those of the wanted ids."""
         table = schema.alarms
-        states = tuple(AlarmState)
-        touching = _filtered(AlarmFilter(feed=feed, states=states, window=window))
-        found = {row.id: row for row in tx.execute(touching)}
+        of_feed = sa.select(table).where(table.c.feed == feed)
+        found = {row.id: row for row in tx.execute(touching(of_feed, table, window))}
         elsewhere = [alarm_id for alarm_id in wanted if alarm_id not in found]
         for some in _batches(elsewhere):
             found |= {
@@ -348,16 +349,16 @@ def _next_version(
 
 def _filtered(which: AlarmFilter) -> sa.Select[Any]:
     table = schema.alarms
-    query = sa.select(table).where(table.c.state.in_([AlarmState(s).value for s in which.states]))
+    query = sa.select(table)
+    states = {AlarmState(state) for state in which.states}
+    if len(states) < len(AlarmState):
+        query = query.where(table.c.state.in_(sorted(state.value for state in states)))
     for name in ("feed", "entity", "kind", "incident_id"):
         value = getattr(which, name)
         if value is not None:
             query = query.where(table.c[name] == value)
     if which.window is not None:
-        query = query.where(
-            table.c.start_s < which.window.end_s,
-            sa.or_(table.c.end_s.is_(None), table.c.end_s > which.window.start_s),
-        )
+        query = query.where(touches(table, which.window))
     if which.is_muted is not None:
         is_none = table.c.muted_by.is_(None)
         query = query.where(sa.not_(is_none) if which.is_muted else is_none)

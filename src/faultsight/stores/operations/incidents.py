@@ -14,7 +14,7 @@ from faultsight.core.kpi_frame import TimeWindow
 from faultsight.stores.operations import schema
 from faultsight.stores.operations._database import Transaction
 from faultsight.stores.operations._paging import Page, read_page
-from faultsight.stores.operations._topic import Topic, check_version
+from faultsight.stores.operations._topic import Topic, check_version, touches, touching
 from faultsight.stores.operations.schema import canonical_json
 
 __all__ = ["IncidentFilter", "IncidentHistory", "Incidents"]
@@ -141,9 +141,11 @@ class Incidents(Topic):
     ) -> list[IncidentRecord]:
         """Return all incidents of a kind, in order of start and id."""
         table = schema.incidents
-        query = _filtered(which or IncidentFilter()).order_by(table.c.start_s, table.c.id)
+        which = which or IncidentFilter()
+        query = touching(_filtered(replace(which, window=None)), table, which.window)
         with self._database.reading(tx) as tx:
-            return [_incident(row) for row in tx.execute(query)]
+            found = [_incident(row) for row in tx.execute(query)]
+        return sorted(found, key=lambda one: (one.start_s, one.id))
 
     def page(
         self,
@@ -305,19 +307,19 @@ def _changes(
 
 def _filtered(which: IncidentFilter) -> sa.Select[Any]:
     table = schema.incidents
-    query = sa.select(table).where(
-        table.c.state.in_([IncidentState(state).value for state in which.states]),
-        table.c.severity.in_([Severity(severity).value for severity in which.severities]),
-    )
+    query = sa.select(table)
+    states = {IncidentState(state) for state in which.states}
+    if len(states) < len(IncidentState):
+        query = query.where(table.c.state.in_(sorted(state.value for state in states)))
+    severities = {Severity(severity) for severity in which.severities}
+    if len(severities) < len(Severity):
+        query = query.where(table.c.severity.in_(sorted(one.value for one in severities)))
     for name in ("feed", "assigned_to"):
         value = getattr(which, name)
         if value is not None:
             query = query.where(table.c[name] == value)
     if which.window is not None:
-        query = query.where(
-            table.c.start_s < which.window.end_s,
-            sa.or_(table.c.end_s.is_(None), table.c.end_s > which.window.start_s),
-        )
+        query = query.where(touches(table, which.window))
     return query
 
 

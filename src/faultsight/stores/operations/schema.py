@@ -172,7 +172,9 @@ alarms = sa.Table(
     _words("incident_id", nullable=True, index=True),
     _whole("version"),
     _json("payload"),
-    sa.Index("ix_alarms_feed_start_s", "feed", "start_s"),
+    sa.Index("ix_alarms_feed_end_s", "feed", "end_s"),
+    sa.Index("ix_alarms_feed_start_s_id", "feed", "start_s", "id"),
+    sa.Index("ix_alarms_state_start_s", "state", "start_s"),
     sa.Index("ix_alarms_start_s_id", "start_s", "id"),
 )
 
@@ -207,7 +209,9 @@ incidents = sa.Table(
     _json("evidence"),
     _words("assigned_to", nullable=True),
     _whole("version"),
-    sa.Index("ix_incidents_feed_start_s", "feed", "start_s"),
+    sa.Index("ix_incidents_feed_end_s", "feed", "end_s"),
+    sa.Index("ix_incidents_feed_start_s_id", "feed", "start_s", "id"),
+    sa.Index("ix_incidents_state_start_s", "state", "start_s"),
     sa.Index("ix_incidents_start_s_id", "start_s", "id"),
 )
 

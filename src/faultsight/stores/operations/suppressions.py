@@ -13,7 +13,7 @@ from faultsight.core.kpi_frame import TimeWindow
 from faultsight.stores.operations import schema
 from faultsight.stores.operations._database import Transaction
 from faultsight.stores.operations._paging import Page, read_page
-from faultsight.stores.operations._topic import Topic, check_version
+from faultsight.stores.operations._topic import Topic, check_version, touches
 
 __all__ = ["Suppression", "Suppressions"]
 
@@ -156,8 +156,7 @@ class Suppressions(Topic):
         table = schema.suppressions
         query = sa.select(table).where(
             table.c.revoked_s.is_(None),
-            table.c.start_s < window.end_s,
-            sa.or_(table.c.end_s.is_(None), table.c.end_s > window.start_s),
+            touches(table, window),
         )
         if feed is not None:
             query = query.where(sa.or_(table.c.feed.is_(None), table.c.feed == feed))

@@ -143,7 +143,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["feed"], ["feeds.name"], name=op.f("fk_alarms_feed")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alarms")),
     )
-    op.create_index("ix_alarms_feed_start_s", "alarms", ["feed", "start_s"], unique=False)
+    op.create_index("ix_alarms_feed_end_s", "alarms", ["feed", "end_s"], unique=False)
+    op.create_index("ix_alarms_feed_start_s_id", "alarms", ["feed", "start_s", "id"], unique=False)
+    op.create_index("ix_alarms_state_start_s", "alarms", ["state", "start_s"], unique=False)
     op.create_index(op.f("ix_alarms_incident_id"), "alarms", ["incident_id"], unique=False)
     op.create_index("ix_alarms_start_s_id", "alarms", ["start_s", "id"], unique=False)
     op.create_table(
@@ -241,7 +243,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["feed"], ["feeds.name"], name=op.f("fk_incidents_feed")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
-    op.create_index("ix_incidents_feed_start_s", "incidents", ["feed", "start_s"], unique=False)
+    op.create_index("ix_incidents_feed_end_s", "incidents", ["feed", "end_s"], unique=False)
+    op.create_index(
+        "ix_incidents_feed_start_s_id", "incidents", ["feed", "start_s", "id"], unique=False
+    )
+    op.create_index("ix_incidents_state_start_s", "incidents", ["state", "start_s"], unique=False)
     op.create_index("ix_incidents_start_s_id", "incidents", ["start_s", "id"], unique=False)
     op.create_table(
         "ingested_files",
@@ -445,7 +451,9 @@ def downgrade() -> None:
     op.drop_table("models")
     op.drop_table("ingested_files")
     op.drop_index("ix_incidents_start_s_id", table_name="incidents")
-    op.drop_index("ix_incidents_feed_start_s", table_name="incidents")
+    op.drop_index("ix_incidents_state_start_s", table_name="incidents")
+    op.drop_index("ix_incidents_feed_start_s_id", table_name="incidents")
+    op.drop_index("ix_incidents_feed_end_s", table_name="incidents")
     op.drop_table("incidents")
     op.drop_index(op.f("ix_feedback_incident_id"), table_name="feedback")
     op.drop_index(op.f("ix_feedback_feed"), table_name="feedback")
@@ -458,7 +466,9 @@ def downgrade() -> None:
     op.drop_table("api_tokens")
     op.drop_index("ix_alarms_start_s_id", table_name="alarms")
     op.drop_index(op.f("ix_alarms_incident_id"), table_name="alarms")
-    op.drop_index("ix_alarms_feed_start_s", table_name="alarms")
+    op.drop_index("ix_alarms_state_start_s", table_name="alarms")
+    op.drop_index("ix_alarms_feed_start_s_id", table_name="alarms")
+    op.drop_index("ix_alarms_feed_end_s", table_name="alarms")
     op.drop_table("alarms")
     op.drop_table("users")
     op.drop_table("settings")

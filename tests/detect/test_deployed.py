@@ -107,7 +107,7 @@ def test_a_detector_without_residuals_learns_its_levels_alone() -> None:
         for h in (peak, 100, 120)
     ]
     tuned, report = detector.tune(frames, false, LayersConfig(guard=False))
-    assert [v.step for v in report.verdicts] == ["recalibration"]
+    assert [v.step for v in report.verdicts] == ["pooled levels", "recalibration"]
     assert (tuned.head, tuned.usual) == (None, {})
     assert tuned.level_of("cell-0") > detector.level_of("cell-0")
 
@@ -140,7 +140,7 @@ def test_a_part_of_the_fleet_leaves_the_others_as_they_were() -> None:
     detector, frames = _stations(1003)
     marks = [m for m in _marked(detector, frames) if m.entity in ("cell-0001", "cell-0002")]
     tuned, _ = detector.tune([frame[:336] for frame in frames[:2]], marks,
-                             LayersConfig(head=False, guard=False))  # fmt: skip
+                             LayersConfig(head=False, patterns=False, guard=False))  # fmt: skip
     for before, after in zip(detector.score(frames[2:]), tuned.score(frames[2:]), strict=True):
         assert before.total.tobytes() == after.total.tobytes()
         assert detector.level_of(before.entity) == tuned.level_of(before.entity)

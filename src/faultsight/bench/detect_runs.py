@@ -73,6 +73,8 @@ LAYERS: Mapping[str, tuple[Any, Any]] = {
     "correction": (True, False),
     "fine_tuning": ("hinge", "none"),
     "head": (True, False),
+    "patterns": (True, False),
+    "pooling": (True, False),
     "recalibration": (True, False),
 }
 """The layers of `TuningConfig`: its field, and the values that switch it on and off."""

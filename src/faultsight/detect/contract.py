@@ -46,6 +46,8 @@ class Score:
         float32, at least 0: each KPI's squared error in units of what is usual for this entity
         and KPI (about 1 on usual data); NaN where the KPI is missing. None for methods that
         have no residual per KPI.
+    is_below : array of shape (time, kpi), optional
+        Whether the value lies below what was expected; given by methods that expect one.
 
     Examples
     --------
@@ -60,6 +62,7 @@ class Score:
     kpis: tuple[str, ...]
     total: NDArray[np.float64]
     residuals: NDArray[np.float32] | None = None
+    is_below: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.total)
@@ -76,7 +79,19 @@ class Score:
             self.kpis,
             self.total[start:stop],
             None if self.residuals is None else self.residuals[start:stop],
+            None if self.is_below is None else self.is_below[start:stop],
         )
+
+    @property
+    def deviations(self) -> NDArray[np.float32] | None:
+        """How far each KPI lies above or below what was expected, in units of what is usual.
+
+        Shape (time, kpi); NaN where it is missing. None for methods that do not tell.
+        """
+        if self.residuals is None or self.is_below is None:
+            return None
+        size = np.sqrt(self.residuals)
+        return np.where(self.is_below, -size, size)
 
     @property
     def window(self) -> TimeWindow:

@@ -25,8 +25,9 @@ from faultsight.detect.tuning.aggregation import aggregate
 from faultsight.detect.tuning.guard import CrossValidation
 from faultsight.detect.tuning.history_like_anomalies import history_like_anomalies
 from faultsight.detect.tuning.history_sample import sample_history
-from faultsight.detect.tuning.layers import Layer, take_layers
+from faultsight.detect.tuning.layers import POOLED, POOLED_FROM, Layer, take_layers
 from faultsight.detect.tuning.marked_rows import MarkedRows, rows_of_marks
+from faultsight.detect.tuning.pattern_head import PatternConfig, PatternHead, fit_patterns
 from faultsight.detect.tuning.recalibration import recalibrate
 from faultsight.detect.tuning.residual_head import HeadConfig, ResidualHead, fit_head
 from faultsight.detect.tuning.tuning_report import TuningReport
@@ -63,9 +64,10 @@ class LayersConfig:
 
     Parameters
     ----------
-    correction, head, recalibration : bool
-        Whether usual errors are corrected by what was marked, and whether the residual head and
-        the level learn.
+    correction, head, patterns, pooling, recalibration : bool
+        Whether usual errors are corrected by what was marked, whether the residual head and the
+        pattern head learn, whether levels are pooled over the fleet (where the deployed rule is
+        the quantile), and whether they learn.
     confirmed_weight : int
         Each row of a false alarm counts so many times among history.
     least_quantile : float
@@ -80,6 +82,8 @@ class LayersConfig:
 
     correction: bool = True
     head: bool = True
+    patterns: bool = True
+    pooling: bool = True
     recalibration: bool = True
     confirmed_weight: int = 3
     least_quantile: float = 0.98
@@ -116,6 +120,8 @@ class DeployedDetector(Detector):
         are not in it.
     head : ResidualHead or None
         What marks taught about KPIs and entities.
+    patterns : PatternHead or None
+        What marks look like, and how far that counts.
     spans : dict of str to TimeWindow
         From the first to the last row of each entity's history.
     marks : tuple of Mark
@@ -149,6 +155,7 @@ class DeployedDetector(Detector):
         self.levels: dict[str, float] = {}
         self.usual: dict[str, Array] = {}
         self.head: ResidualHead | None = None
+        self.patterns: PatternHead | None = None
         self.spans: dict[str, TimeWindow] = {}
         self.marks: tuple[Mark, ...] = ()
         self.ancestor: DeployedDetector | None = None
@@ -156,12 +163,13 @@ class DeployedDetector(Detector):
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
         self.detector.fit(frames, progress=progress)
         self.spans = {frame.entity: frame.window for frame in frames}
-        self.usual, self.head = {}, None
+        self.usual, self.head, self.patterns = {}, None, None
         self.marks, self.ancestor = (), None
         self.levels = self.threshold.levels(self.detector.score(frames))
 
     def _score(self, frames: Sequence[KpiFrame]) -> list[Score]:
-        return [_seen(score, self.usual, self.head) for score in self.detector.score(frames)]
+        scores = self.detector.score(frames)
+        return [_seen(score, self.usual, self.head, self.patterns) for score in scores]
 
     @property
     def threshold(self) -> Threshold:
@@ -244,7 +252,8 @@ class DeployedDetector(Detector):
             lesson, _layers(lesson, config, marked), marked, guard=guard, progress=progress
         )
         tuned.detector, tuned.levels = learned.detector, learned.levels
-        tuned.usual, tuned.head = learned.usual, learned.head
+        tuned.usual, tuned.head, tuned.patterns = learned.usual, learned.head, learned.patterns
+        tuned.config = replace(untuned.config, threshold=learned.threshold)
         return tuned, replace(report, verdicts=verdicts)
 
     def _since_history(self, frame: KpiFrame) -> KpiFrame:
@@ -266,7 +275,6 @@ class _Material:
     sampled: dict[str, NDArray[np.int64]]
     is_whole: bool
     """Whether the frames hold all entities that the detector has learned from."""
-    threshold: Threshold
     config: LayersConfig
 
     def history(self, unusual: Mapping[str, NDArray[np.bool_]]) -> list[KpiFrame]:
@@ -292,8 +300,11 @@ class _Lesson:
     plain: Sequence[Score]
     """The detector's own scores of the material."""
     levels: dict[str, float]
+    threshold: str
+    """The rule that levels follow from."""
     usual: dict[str, Array] = field(default_factory=dict)
     head: ResidualHead | None = None
+    patterns: PatternHead | None = None
 
     @classmethod
     def of(
@@ -317,18 +328,20 @@ class _Lesson:
             most=config.most_history, seed=config.seed,
         )  # fmt: skip
         is_whole = all(history_rows.get(entity) for entity in model.spans)
-        material = _Material(
-            frames, history_rows, sampled, is_whole, model.threshold, config
-        )  # fmt: skip
-        return cls(material, model.detector, scores, dict(model.levels))
+        material = _Material(frames, history_rows, sampled, is_whole, config)
+        return cls(material, model.detector, scores, dict(model.levels), model.config.threshold)
 
     @property
     def has_residuals(self) -> bool:
         return all(score.residuals is not None for score in self.plain)
 
+    @property
+    def has_deviations(self) -> bool:
+        return all(score.deviations is not None for score in self.plain)
+
     def score(self, frames: Sequence[KpiFrame] = ()) -> list[Score]:
         """Score the material; the frames are always its own."""
-        return [_seen(score, self.usual, self.head) for score in self.plain]
+        return [_seen(score, self.usual, self.head, self.patterns) for score in self.plain]
 
     def level_of(self, entity: str) -> float:
         return _level_of(self.levels, entity)
@@ -338,9 +351,10 @@ class _Lesson:
         material = self.material
         known = [score for score in self.score() if material.history_rows[score.entity]]
         levels = recalibrate(
-            material.threshold, known, material.history_rows, marked,
+            THRESHOLDS.load(self.threshold)(), known, material.history_rows, marked,
             weight=material.config.confirmed_weight,
             least_quantile=material.config.least_quantile,
+            unlearned=replace(self, patterns=None).score() if self.patterns else None,
         )  # fmt: skip
         return replace(self, levels=self.levels | levels)
 
@@ -352,6 +366,8 @@ def _layers(lesson: _Lesson, config: LayersConfig, marked: MarkedRows) -> list[L
     wanted = (
         (Layer("history correction", _corrected), config.correction and lesson.has_residuals),
         (Layer("residual head", _with_head), config.head and lesson.has_residuals),
+        (Layer("pattern head", _with_patterns), config.patterns and lesson.has_deviations),
+        (Layer("pooled levels", _pooled), config.pooling and lesson.threshold == POOLED_FROM),
         (Layer("recalibration", _Lesson.with_levels), config.recalibration),
         # What was missed need not come again.
         (Layer("recalibration by false alarms", _raised, is_fallback=True),
@@ -367,8 +383,9 @@ def _like_anomalies(
     if any(score.residuals is None for score in scores):
         return {s.entity: np.zeros(history_rows[s.entity], dtype=bool) for s in scores}
     deviations = {
-        s.entity: np.sqrt(np.asarray(s.residuals, dtype=np.float32)) for s in scores
-    }  # fmt: skip
+        s.entity: np.sqrt(np.asarray(s.residuals)) if s.deviations is None else s.deviations
+        for s in scores
+    }
     return history_like_anomalies(deviations, history_rows, marked)
 
 
@@ -415,17 +432,41 @@ def _with_head(lesson: _Lesson, marked: MarkedRows) -> _Lesson:
     return replace(lesson, head=head).with_levels(marked.only(()))
 
 
+def _with_patterns(lesson: _Lesson, marked: MarkedRows) -> _Lesson:
+    """Learn what marks look like, and how far that counts."""
+    material = lesson.material
+    before = replace(lesson, patterns=None)
+    levels = {score.entity: lesson.level_of(score.entity) for score in lesson.plain}
+    patterns = fit_patterns(
+        before.score(), replace(before, head=None).score(), levels, material.history_rows, marked,
+        PatternConfig(seed=material.config.seed),
+    )  # fmt: skip
+    return replace(lesson, patterns=patterns).with_levels(marked.only(()))
+
+
+def _pooled(lesson: _Lesson, marked: MarkedRows) -> _Lesson:
+    """Let the fleet's scores help where an entity's own are too few for its level."""
+    return replace(lesson, threshold=POOLED).with_levels(marked.only(()))
+
+
 def _raised(lesson: _Lesson, marked: MarkedRows) -> _Lesson:
     """Recalibrate by false alarms alone."""
     return lesson.with_levels(marked.only([s for s in marked.spans if not s.is_anomaly]))
 
 
-def _seen(score: Score, usual: Mapping[str, Array], head: ResidualHead | None) -> Score:
+def _seen(
+    score: Score,
+    usual: Mapping[str, Array],
+    head: ResidualHead | None,
+    patterns: PatternHead | None,
+) -> Score:
     """Return a score as what was learned from marks sees it."""
     if score.entity in usual and score.residuals is not None:
         residuals = (score.residuals / usual[score.entity]).astype(np.float32)
         score = replace(score, total=aggregate(residuals), residuals=residuals)
-    return score if head is None else head.apply(score)
+    deviations = score.deviations
+    score = score if head is None else head.apply(score)
+    return score if patterns is None else patterns.apply(score, deviations)
 
 
 def _level_of(levels: Mapping[str, float], entity: str) -> float:

@@ -29,6 +29,7 @@ from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.detect.contract import DetectorState, Storable
 from faultsight.detect.deployed import DeployedConfig, DeployedDetector
+from faultsight.detect.tuning.pattern_head import PatternHead
 from faultsight.detect.tuning.residual_head import ResidualHead
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ def _write(model: DeployedDetector, folder: Path, card: Mapping[str, Any]) -> No
             "usual": list(model.usual),
         },
         "head": None if model.head is None else model.head.to_dict(),
+        "patterns": None if model.patterns is None else model.patterns.to_dict(),
         "marks": [
             [m.entity, m.window.start_s, m.window.end_s, m.kind.value, list(m.kpis)]
             for m in model.marks
@@ -229,6 +231,9 @@ def _detector(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> De
         usual = own.array("usual", len(entities["usual"]), len(kpis))
         model.usual = dict(zip(entities["usual"], usual, strict=True))
     model.head = None if told["head"] is None else ResidualHead.from_dict(told["head"])
+    model.patterns = (
+        None if told.get("patterns") is None else PatternHead.from_dict(told["patterns"])
+    )
     model.marks = tuple(
         Mark(str(e), TimeWindow(int(a), int(b)), MarkKind(kind), tuple(map(str, kpis)))
         for e, a, b, kind, kpis in told["marks"]

@@ -28,7 +28,15 @@ def score(total: ArrayLike, entity: str = "a", interval_s: int = HOUR_S) -> Scor
 
 
 def test_every_rule_is_found_by_its_name() -> None:
-    assert set(THRESHOLDS.names()) == {"alarm_budget", "best_f1", "pot", "quantile"}
+    known = {
+        "alarm_budget",
+        "best_f1",
+        "nonparametric_dynamic",
+        "pooled_quantile",
+        "pot",
+        "quantile",
+    }
+    assert set(THRESHOLDS.names()) == known
     assert all(THRESHOLDS.load(name).name == name for name in THRESHOLDS.names())
 
 

@@ -33,6 +33,7 @@ from faultsight.detect.contract import Detector, Progress, Score, silent
 from faultsight.detect.scaling import Scaling
 from faultsight.detect.thresholds import THRESHOLDS
 from faultsight.detect.tuning.aggregation import aggregate, remember
+from faultsight.detect.tuning.pattern_head import PatternHead
 from faultsight.detect.tuning.residual_head import ResidualHead
 
 __all__ = ["AnoTuner", "AnoTunerConfig", "Query", "TuningConfig", "TuningReport"]
@@ -161,6 +162,8 @@ class AnoTuner(Detector):
         The deployed level of each entity: a row alarms when its score is above.
     usual : dict of str to array of shape (kpi,)
         Mean squared error on history, in scaled units.
+    patterns : PatternHead or None
+        What marks look like, and how far that counts.
     head : ResidualHead or None
         What marks taught about KPIs and entities; see `TuningConfig`.
     aside : dict of str to array of bool
@@ -197,6 +200,7 @@ class AnoTuner(Detector):
         self.levels: dict[str, float] = {}
         self.usual: dict[str, NDArray[np.float64]] = {}
         self.head: ResidualHead | None = None
+        self.patterns: PatternHead | None = None
         self.losses: list[float] = []
         self.aside: dict[str, NDArray[np.bool_]] = {}
         self.spans: dict[str, TimeWindow] = {}
@@ -223,7 +227,7 @@ class AnoTuner(Detector):
             checkpoint=self.checkpoint, progress=progress,
         )  # fmt: skip
         self.spans = {frame.entity: frame.window for frame in frames}
-        self.head = None
+        self.head = self.patterns = None
         self.aside = {}
         self.marks, self.ancestor = (), None
         self._learn_usual(frames)
@@ -232,10 +236,12 @@ class AnoTuner(Detector):
         self, frames: Sequence[KpiFrame], weights: Mapping[str, NDArray[np.float64]] | None = None
     ) -> None:
         """Learn each entity's usual errors from its rows, weighted if told, and its level."""
-        errors = dict(self._errors(frames))
+        found = dict(self._deviations(frames))
         means = {
-            entity: _column_means(error, None if weights is None else weights[entity])
-            for entity, error in errors.items()
+            entity: _column_means(
+                np.square(deviations), None if weights is None else weights[entity]
+            )
+            for entity, deviations in found.items()
         }
         fleet = _column_means(np.stack(list(means.values())))
         fleet = np.where(np.isfinite(fleet), fleet, 1.0)
@@ -244,26 +250,27 @@ class AnoTuner(Detector):
             for entity, mean in means.items()
         }
         self.usual_elsewhere = fleet + _LEAST_ERROR
-        scores = [self._scored(frame, errors[frame.entity]) for frame in frames]
+        scores = [self._scored(frame, found[frame.entity]) for frame in frames]
         self.levels = THRESHOLDS.load(self.config.threshold)().levels(scores)
 
     def _score(self, frames: Sequence[KpiFrame]) -> list[Score]:
         by_entity = {frame.entity: frame for frame in frames}
-        return [self._scored(by_entity[entity], error) for entity, error in self._errors(frames)]
+        return [self._scored(by_entity[entity], d) for entity, d in self._deviations(frames)]
 
-    def _scored(self, frame: KpiFrame, error: NDArray[np.float32]) -> Score:
+    def _scored(self, frame: KpiFrame, deviations: NDArray[np.float32]) -> Score:
+        """Return the score of a frame as what was learned from marks sees it."""
+        plain = self._plain(frame, deviations)
+        score = plain if self.head is None else self.head.apply(plain)
+        return score if self.patterns is None else self.patterns.apply(score, plain.deviations)
+
+    def _plain(self, frame: KpiFrame, deviations: NDArray[np.float32]) -> Score:
         usual = self.usual.get(frame.entity, self.usual_elsewhere)
-        residuals = remember((error / usual).astype(np.float32), self.config.memory)
-        score = Score(
+        residuals = (np.square(deviations) / usual).astype(np.float32)
+        residuals = remember(residuals, self.config.memory)
+        return Score(
             frame.entity, frame.start_s, frame.interval_s, self.kpis,
-            aggregate(residuals, largest=self.config.largest), residuals,
+            aggregate(residuals, largest=self.config.largest), residuals, deviations < 0,
         )  # fmt: skip
-        return score if self.head is None else self.head.apply(score)
-
-    def _errors(self, frames: Sequence[KpiFrame]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Yield each entity's squared errors in scaled units."""
-        for entity, deviation in self._deviations(frames):
-            yield entity, np.square(deviation)
 
     def _deviations(self, frames: Sequence[KpiFrame]) -> Iterator[tuple[str, NDArray[np.float32]]]:
         """Yield what each entity's rows differ by in scaled units."""

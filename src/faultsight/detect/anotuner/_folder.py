@@ -27,6 +27,7 @@ from faultsight.detect.anotuner._network import NetworkShape
 from faultsight.detect.anotuner._training import make_network
 from faultsight.detect.anotuner.conditions import CONDITIONS
 from faultsight.detect.scaling import Scaling
+from faultsight.detect.tuning.pattern_head import PatternHead
 from faultsight.detect.tuning.residual_head import ResidualHead
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def save_model(model: AnoTuner, folder: Path, card: Mapping[str, Any]) -> Path:
         "entities": entities,
         "levels": model.levels,
         "head": None if model.head is None else model.head.to_dict(),
+        "patterns": None if model.patterns is None else model.patterns.to_dict(),
         "losses": model.losses,
         "marks": [
             [m.entity, m.window.start_s, m.window.end_s, m.kind.value, list(m.kpis)]
@@ -135,6 +137,9 @@ def load_model(folder: Path) -> AnoTuner:
         model.network = network.eval()
         model.levels = {str(e): float(level) for e, level in told["levels"].items()}
         model.head = None if told["head"] is None else ResidualHead.from_dict(told["head"])
+        model.patterns = (
+            None if told.get("patterns") is None else PatternHead.from_dict(told["patterns"])
+        )
         model.spans = {str(e): TimeWindow(int(a), int(b)) for e, a, b in told["spans"]}
         model.losses = [float(loss) for loss in told["losses"]]
         model.marks = tuple(

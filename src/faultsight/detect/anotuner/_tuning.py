@@ -26,8 +26,9 @@ from faultsight.detect.thresholds import THRESHOLDS
 from faultsight.detect.tuning.guard import CrossValidation
 from faultsight.detect.tuning.history_like_anomalies import history_like_anomalies
 from faultsight.detect.tuning.history_sample import sample_history
-from faultsight.detect.tuning.layers import Layer, take_layers
+from faultsight.detect.tuning.layers import POOLED, POOLED_FROM, Layer, take_layers
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan, rows_of_marks
+from faultsight.detect.tuning.pattern_head import PatternConfig, fit_patterns
 from faultsight.detect.tuning.recalibration import recalibrate
 from faultsight.detect.tuning.residual_head import HeadConfig, fit_head
 from faultsight.detect.tuning.tuning_report import TuningReport
@@ -58,9 +59,10 @@ class TuningConfig:
         How history is sampled: everywhere alike, or by two-stage active learning.
     most_history : int
         Windows of history at most, where they are sampled uniformly.
-    correction, head, recalibration : bool
-        Whether history is corrected by what was marked, and whether the residual head and the
-        level learn.
+    correction, head, patterns, pooling, recalibration : bool
+        Whether history is corrected by what was marked, whether the residual head and the
+        pattern head learn, whether levels are pooled over the fleet (where the deployed rule is
+        the quantile), and whether they learn.
     confirmed_weight : int
         Each row of a false alarm counts so many times among history.
     least_quantile : float
@@ -82,6 +84,8 @@ class TuningConfig:
     most_history: int = 2_000
     correction: bool = True
     head: bool = True
+    patterns: bool = True
+    pooling: bool = True
     recalibration: bool = True
     confirmed_weight: int = 3
     least_quantile: float = 0.98
@@ -115,8 +119,8 @@ class TuningConfig:
         said: dict[str, Any] = {
             "fine_tuning": "laelbo", "augmentation": "decoder", "cap": float("inf"),
             "least_marks": 1,
-            "history": "tsal", "correction": False, "head": False, "recalibration": False,
-            "guard": False,
+            "history": "tsal", "correction": False, "head": False, "patterns": False,
+            "pooling": False, "recalibration": False, "guard": False,
         }  # fmt: skip
         return cls(**(said | changes))
 
@@ -132,6 +136,8 @@ class _Material:
     history_rows: dict[str, int]
     sampled: dict[str, NDArray[np.int64]]
     place: dict[str, int]
+    threshold: str
+    """The deployed rule."""
     ask: Callable[[Query], bool | None] | None
     answers: dict[tuple[str, int], bool | None] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
@@ -196,6 +202,9 @@ def _layers(config: TuningConfig, material: _Material, marked: MarkedRows) -> li
         (layer("history correction", _corrected), config.correction),
         (layer(_FINE_TUNING, _fine_tuned), fine_tuned),
         (layer("residual head", _with_head), config.head),
+        (layer("pattern head", _with_patterns), config.patterns),
+        (layer("pooled levels", _pooled),
+         config.pooling and material.threshold == POOLED_FROM),
         (layer("recalibration", _recalibrated), config.recalibration),
         # What was missed need not come again.
         (layer("recalibration by false alarms", _raised, is_fallback=True),
@@ -225,7 +234,7 @@ def _material(
         frames, history_rows, marked, aside, most=config.most_history, seed=config.seed
     )
     place = {frame.entity: number for number, frame in enumerate(frames)}
-    return _Material(frames, history_rows, sampled, place, ask)
+    return _Material(frames, history_rows, sampled, place, model.config.threshold, ask)
 
 
 def _corrected(
@@ -316,6 +325,7 @@ def _with_levels(
     model.levels = model.levels | recalibrate(
         threshold, known, material.history_rows, marked,
         weight=config.confirmed_weight, least_quantile=config.least_quantile,
+        unlearned=_without(model, "patterns").score(material.frames) if model.patterns else None,
     )  # fmt: skip
     return model
 
@@ -467,6 +477,42 @@ def _with_head(
         config=HeadConfig(memory=0.0, seed=config.seed), largest=model.config.largest,
     )  # fmt: skip
     # Weighted residuals have another scale; the deployed rule is applied to it anew.
+    return _with_levels(tuned, material, marked.only(()), config)
+
+
+def _with_patterns(
+    model: AnoTuner,
+    material: _Material,
+    marked: MarkedRows,
+    config: TuningConfig,
+) -> AnoTuner:
+    """Learn what marks look like, and how far that counts."""
+    tuned = _without(model, "patterns")
+    levels = {frame.entity: model.level_of(frame.entity) for frame in material.frames}
+    scores, plain = (m.score(material.frames) for m in (tuned, _without(tuned, "head")))
+    tuned.patterns = fit_patterns(
+        scores, plain, levels, material.history_rows, marked, PatternConfig(seed=config.seed)
+    )
+    return _with_levels(tuned, material, marked.only(()), config)
+
+
+def _without(model: AnoTuner, *heads: str) -> AnoTuner:
+    """Return the model without some of its heads."""
+    bare = copy.copy(model)
+    for head in heads:
+        setattr(bare, head, None)
+    return bare
+
+
+def _pooled(
+    model: AnoTuner,
+    material: _Material,
+    marked: MarkedRows,
+    config: TuningConfig,
+) -> AnoTuner:
+    """Let the fleet's scores help where an entity's own are too few for its level."""
+    tuned = copy.copy(model)
+    tuned.config = replace(model.config, threshold=POOLED)
     return _with_levels(tuned, material, marked.only(()), config)
 
 

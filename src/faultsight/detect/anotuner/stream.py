@@ -145,6 +145,7 @@ class AnoTunerStream:
         self._largest = model.config.largest
         self._recent = _Recent(model.config.memory, shape)
         self._head = None if model.head is None else _Head(model.head, self.entities)
+        self._patterns = model.patterns
         self._fleet: StreamedFleet | SlidFleet
         if isinstance(model.network, StreamingNetwork):
             self._fleet = StreamedFleet(model.network, len(self.entities))
@@ -289,15 +290,19 @@ class AnoTunerStream:
             if isinstance(self._fleet, SlidFleet) and not (scored and known.any()):
                 self._fleet.keep(who, row)
                 known = np.zeros_like(known)
-                error = np.full(scaled.shape, np.nan, dtype=np.float32)
+                deviation = np.full(scaled.shape, np.nan, dtype=np.float32)
             else:
-                error = np.square(self._fleet.take_in(who, row) - row.values)
-            parts = (error / self._usual_errors[who]).astype(np.float32)
+                deviation = row.values - self._fleet.take_in(who, row)
+            parts = (np.square(deviation) / self._usual_errors[who]).astype(np.float32)
             parts = self._recent.average(parts, known, who).astype(np.float32)
             largest = self._largest
             weighed: NDArray[np.floating] = parts
             if self._head is not None:
                 weighed, largest = self._head.apply(parts, known, who), self._head.largest
+            if self._patterns is not None:
+                size = np.sqrt(parts)
+                factors = self._patterns.factors(np.where(deviation < 0, -size, size))
+                weighed = weighed * factors[:, None]
             total[who] = aggregate(weighed, largest=largest)
             if residuals:
                 told[who] = weighed

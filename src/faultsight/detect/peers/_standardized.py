@@ -116,7 +116,7 @@ class StandardizedDetector(Detector):
         }
         tables = [self._standardized(frame) for frame in frames]
         self._learn([np.nan_to_num(table) for table in tables])
-        errors = {f.entity: self._errors(t) for f, t in zip(frames, tables, strict=True)}
+        errors = {f.entity: self._deviations(t) ** 2 for f, t in zip(frames, tables, strict=True)}
         known = {entity: _mean(error) for entity, error in errors.items()}
         usual = _mean(np.concatenate(list(errors.values())))
         self.usual_elsewhere = np.where(np.isnan(usual), 1.0, usual) + _LEAST_ERROR
@@ -128,13 +128,13 @@ class StandardizedDetector(Detector):
     def _score(self, frames: Sequence[KpiFrame]) -> list[Score]:
         scores = []
         for frame in frames:
-            errors = self._errors(self._standardized(frame))
+            deviations = self._deviations(self._standardized(frame))
             usual = self.usual.get(frame.entity, self.usual_elsewhere)
-            residuals = (errors / usual).astype(np.float32)
+            residuals = (deviations**2 / usual).astype(np.float32)
             scores.append(
                 Score(
                     frame.entity, frame.start_s, frame.interval_s, self.kpis,
-                    aggregate(residuals), residuals,
+                    aggregate(residuals), residuals, deviations < 0,
                 )
             )  # fmt: skip
         return scores
@@ -143,8 +143,8 @@ class StandardizedDetector(Detector):
         mean, deviation = self.moments.get(frame.entity, self.fleet)
         return (self.scaling.apply(frame).values.astype(np.float64) - mean) / deviation
 
-    def _errors(self, table: Rows) -> Rows:
-        return np.asarray((table - self._expect(np.nan_to_num(table))) ** 2)
+    def _deviations(self, table: Rows) -> Rows:
+        return np.asarray(table - self._expect(np.nan_to_num(table)))
 
 
 def _mean(table: Rows) -> Rows:

@@ -10,7 +10,10 @@ from faultsight.detect.contract import Progress
 from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict, Model
 from faultsight.detect.tuning.marked_rows import MarkedRows
 
-__all__ = ["Layer", "take_layers"]
+__all__ = ["POOLED", "POOLED_FROM", "Layer", "take_layers"]
+
+POOLED_FROM, POOLED = "quantile", "pooled_quantile"
+"""The rule whose levels are pooled over the fleet, and the rule that does so."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def recalibrate(
     *,
     weight: int = 3,
     least_quantile: float = 1.0,
+    unlearned: Sequence[Score] | None = None,
 ) -> dict[str, float]:
     """Return each entity's level from its history and from rows that were false alarms.
 
@@ -46,6 +47,9 @@ def recalibrate(
     least_quantile : float
         Share of history, with its false alarms, that stays below a lowered level; 1 never lowers
         a level.
+    unlearned : sequence of Score, optional
+        How the rows of false alarms score without what was learned from these very rows, which
+        says nothing of the next false alarm; as in `scores` if not given.
 
     Raises
     ------
@@ -68,6 +72,7 @@ def recalibrate(
         raise SettingError(f"weight must be at least 0, not {weight}")
     if not 0 <= least_quantile <= 1:
         raise SettingError(f"least_quantile lies between 0 and 1, not {least_quantile}")
+    told = {score.entity: score.total for score in unlearned or scores}
     extended = []
     for score in scores:
         history = score.total[: history_rows[score.entity]].copy()
@@ -76,7 +81,7 @@ def recalibrate(
         for span in marked.spans:
             if span.mark.entity == score.entity and not span.is_anomaly:
                 # A missing row before each copy: rules that count alarms see one for each.
-                parts += [np.array([np.nan]), score.total[span.rows]] * weight
+                parts += [np.array([np.nan]), told[score.entity][span.rows]] * weight
         extended.append(replace(score, total=np.concatenate(parts), residuals=None))
     levels = threshold.levels(extended)
     totals = {score.entity: score.total for score in scores}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -9,10 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from faultsight.core.errors import MissingColumnError
-from faultsight.core.kpi_frame import KpiFrame
-from faultsight.flow.config import CubeConfig, Measure
+from faultsight.flow.config import CubeConfig
 
-__all__ = ["Array", "frame_measures", "measure_values"]
+__all__ = ["Array", "column_measures", "measure_values"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -25,32 +25,29 @@ def measure_values(table: pl.DataFrame, cube: CubeConfig) -> list[Array]:
     MissingColumnError
         If the table lacks a column.
     """
-
-    def column(name: str) -> Array:
+    columns: dict[str, Array] = {}
+    for name in cube.columns:
         if name not in table.columns:
             raise MissingColumnError(name, table.columns)
-        return np.asarray(table[name].cast(pl.Float64).fill_null(np.nan).to_numpy(), np.float64)
-
-    return [_less(column(m.column), column(m.minus) if m.minus else None) for m in cube.measures]
-
-
-def frame_measures(frame: KpiFrame, cube: CubeConfig) -> Array:
-    """Return the measures of an entity's rows, (measure, time); NaN is missing."""
-    place = {kpi: position for position, kpi in enumerate(frame.kpis)}
-
-    def values(measure: Measure) -> Array:
-        told = [
-            frame.values[:, place[name]].astype(np.float64)
-            if name in place
-            else np.full(len(frame), np.nan)
-            for name in (measure.column, measure.minus)
-            if name
-        ]
-        return _less(told[0], told[1] if len(told) > 1 else None)
-
-    return np.stack([values(measure) for measure in cube.measures])
+        known = table[name].cast(pl.Float64).fill_null(np.nan)
+        columns[name] = np.asarray(known.to_numpy(), np.float64)
+    return column_measures(columns, cube)
 
 
-def _less(values: Array, minus: Array | None) -> Array:
+def column_measures(columns: Mapping[str, Array], cube: CubeConfig) -> list[Array]:
+    """Return the values of each measure from those of the columns, arrays of one shape.
+
+    Examples
+    --------
+    >>> from faultsight.flow.config import Measure
+    >>> cube = CubeConfig(measures=(Measure("failures", "asked", "granted"),))
+    >>> column_measures({"asked": np.array([9.0, 5.0]), "granted": np.array([7.0, 6.0])}, cube)
+    [array([2., 0.])]
+    """
     # Counts that were read at two moments may differ by one the wrong way round.
-    return values if minus is None else np.maximum(values - minus, 0.0)
+    return [
+        np.maximum(columns[measure.column] - columns[measure.minus], 0.0)
+        if measure.minus
+        else columns[measure.column]
+        for measure in cube.measures
+    ]

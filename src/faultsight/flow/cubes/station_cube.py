@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from faultsight.core.cube import KpiCube
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.flow.config import CubeConfig
-from faultsight.flow.cubes.measures import Array, frame_measures
+from faultsight.flow.cubes.measures import Array, column_measures
 
 __all__ = ["station_cube"]
 
@@ -89,10 +89,16 @@ def _aligned(
 ) -> Array:
     """Return the measures of each entity and row of a window, (measure, entity, row)."""
     n_rows = (window.end_s - window.start_s) // step
-    table = np.full((len(cube.measures), len(place), n_rows), np.nan)
+    columns = cube.columns
+    table = np.full((len(place), n_rows, len(columns)), np.nan)
+    chosen: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}
     for frame in frames:
         if frame.entity not in place:
             continue
+        if frame.kpis not in chosen:
+            there = [k for k, name in enumerate(columns) if name in frame.kpis]
+            chosen[frame.kpis] = there, [frame.kpis.index(columns[k]) for k in there]
+        there, own = chosen[frame.kpis]
         first = (frame.start_s - start_s) // step
-        table[:, place[frame.entity], first : first + len(frame)] = frame_measures(frame, cube)
-    return table
+        table[place[frame.entity], first : first + len(frame), there] = frame.values[:, own].T
+    return np.stack(column_measures({name: table[..., k] for k, name in enumerate(columns)}, cube))

@@ -15,6 +15,7 @@ from typing import Any
 import click
 import typer.main
 from benchmark_tables import results_page
+from service_pages import rest_api_page, settings_page
 
 from faultsight.bench.engine import load_scenario, scenario_ids
 from faultsight.cli import EXIT_CODES, app
@@ -41,6 +42,8 @@ def write_all() -> None:
         "datasets": _datasets(),
         "scenarios": _scenarios(),
         "results": results_page(),
+        "rest-api": rest_api_page(),
+        "settings": settings_page(),
     }
     for name, lines in pages.items():
         text = "\n".join(lines) + "\n"

@@ -102,7 +102,7 @@ def test_a_mounted_application_does_not_start(
 )
 def test_a_token_that_is_none_is_nobody(client_of: Any, header: str) -> None:
     client: TestClient = client_of()
-    answer = client.get("/api/v1/session", headers={"authorization": header.encode("latin-1")})
+    answer = client.get("/api/v1/session", headers={b"authorization": header.encode("latin-1")})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.headers["content-type"] == "application/problem+json"

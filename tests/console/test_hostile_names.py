@@ -174,7 +174,7 @@ def test_columns_and_entities_of_uploads(operator: TestClient, application: Appl
     assert answer.json()["n_rows"] == len(names)
     assert set(operator.get(f"{API}/feeds/cells").json()["columns"]) == set(names)
     for name in names:
-        asked = {"entity": name, "from_s": 0, "to_s": 7200}
+        asked: dict[str, Any] = {"entity": name, "from_s": 0, "to_s": 7200}
         told = operator.get(f"{API}/feeds/cells/series", params=asked)
         assert told.status_code == 200, name
         assert {curve["name"] for curve in told.json()["kpis"]} == set(names)

@@ -63,7 +63,7 @@ def test_a_body_that_does_not(quick: Application) -> None:
 def test_a_size_that_is_none(quick: Application, told: str) -> None:
     answer = client_of(quick).post(
         "/api/v1/feeds",
-        headers={"content-length": told.encode()},  # type: ignore[dict-item]
+        headers={b"content-length": told.encode()},
     )
     assert answer.status_code in (400, 413)
 

@@ -220,7 +220,7 @@ class TestFeedback:
 
 class TestSeries:
     def test_with_scores_level_and_contributions(self, viewer: TestClient, seeded: Any) -> None:
-        asked = {"entity": "cell-1", "from_s": 0, "to_s": 48 * 3600}
+        asked: dict[str, Any] = {"entity": "cell-1", "from_s": 0, "to_s": 48 * 3600}
         told = viewer.get(f"{API}/feeds/cells/series", params=asked).json()
         assert [curve["name"] for curve in told["kpis"]] == ["drops", "load"]
         assert len(told["kpis"][0]["values"]) == 48
@@ -231,7 +231,7 @@ class TestSeries:
         assert not told["is_thinned"]
 
     def test_thinned_ones_keep_their_extremes(self, viewer: TestClient, seeded: Any) -> None:
-        asked = {"entity": "cell-1", "from_s": 0, "to_s": 48 * 3600, "points": 10}
+        asked: dict[str, Any] = {"entity": "cell-1", "from_s": 0, "to_s": 48 * 3600, "points": 10}
         told = viewer.get(f"{API}/feeds/cells/series", params=asked).json()
         drops = told["kpis"][0]
         assert len(drops["values"]) <= 10
@@ -240,17 +240,17 @@ class TestSeries:
         assert told["is_thinned"]
 
     def test_of_some_kpis(self, viewer: TestClient, seeded: Any) -> None:
-        asked = {"entity": "cell-1", "from_s": 0, "to_s": 7200, "kpis": "load,none"}
+        asked: dict[str, Any] = {"entity": "cell-1", "from_s": 0, "to_s": 7200, "kpis": "load,none"}
         told = viewer.get(f"{API}/feeds/cells/series", params=asked).json()
         assert [curve["name"] for curve in told["kpis"]] == ["load"]
 
     def test_bounds(self, viewer: TestClient, seeded: Any) -> None:
         path = f"{API}/feeds/cells/series"
-        long = {"entity": "cell-1", "from_s": 0, "to_s": 10**10}
+        long: dict[str, Any] = {"entity": "cell-1", "from_s": 0, "to_s": 10**10}
         assert viewer.get(path, params=long).status_code == 422
-        unknown = {"entity": "cell-9", "from_s": 0, "to_s": 60}
+        unknown: dict[str, Any] = {"entity": "cell-9", "from_s": 0, "to_s": 60}
         assert viewer.get(path, params=unknown).status_code == 404
-        reversed_ = {"entity": "cell-1", "from_s": 60, "to_s": 0}
+        reversed_: dict[str, Any] = {"entity": "cell-1", "from_s": 60, "to_s": 0}
         assert viewer.get(path, params=reversed_).status_code == 422
 
 
@@ -258,7 +258,11 @@ class TestCubes:
     def test_of_entities(self, viewer: TestClient, seeded: Any) -> None:
         shape = viewer.get(f"{API}/feeds/cells/cube/shape").json()
         assert shape == {"attributes": ["entity", "region"], "measures": ["drops", "load"]}
-        asked = {"from_s": 86_400 + 3600 * 5, "to_s": 86_400 + 3600 * 6, "by": "region"}
+        asked: dict[str, Any] = {
+            "from_s": 86_400 + 3600 * 5,
+            "to_s": 86_400 + 3600 * 6,
+            "by": "region",
+        }
         told = viewer.get(f"{API}/feeds/cells/cube", params=asked).json()
         assert told["rows"] == [
             {"elements": ["north"], "values": [5.0, 50.0], "baseline": [4.0, 50.0]},
@@ -266,7 +270,7 @@ class TestCubes:
         ]
 
     def test_inside_a_combination(self, viewer: TestClient, seeded: Any) -> None:
-        asked = {
+        asked: dict[str, Any] = {
             "from_s": 0, "to_s": 86_400, "by": "entity,region", "attribute": "region",
             "value": "south",
         }  # fmt: skip
@@ -287,7 +291,7 @@ class TestCubes:
             }
         )
         application.intake.take("cdn", rows, key="k", source="test")
-        asked = {"from_s": 60, "to_s": 120, "by": "os", "rows": 2}
+        asked: dict[str, Any] = {"from_s": 60, "to_s": 120, "by": "os", "rows": 2}
         told = viewer.get(f"{API}/feeds/cdn/cube", params=asked).json()
         assert [row["elements"] for row in told["rows"]] == [["b"], ["c"]]
         assert told["is_cut"]
@@ -295,7 +299,7 @@ class TestCubes:
         assert whole["rows"] == [{"elements": [], "values": [59.0], "baseline": [15.0]}]
 
     def test_an_attribute_that_is_none(self, viewer: TestClient, seeded: Any) -> None:
-        asked = {"from_s": 0, "to_s": 60, "by": "colour"}
+        asked: dict[str, Any] = {"from_s": 0, "to_s": 60, "by": "colour"}
         assert viewer.get(f"{API}/feeds/cells/cube", params=asked).status_code == 422
 
 
@@ -362,7 +366,7 @@ class TestUploads:
         told = made.json()
         assert (told["is_new"], told["n_rows"], told["quarantined"]) == (True, 2, {"future": 1})
         assert self.csv(operator, text).json()["is_new"] is False
-        asked = {"entity": "007", "from_s": 172_800, "to_s": 172_801}
+        asked: dict[str, Any] = {"entity": "007", "from_s": 172_800, "to_s": 172_801}
         series = operator.get(f"{API}/feeds/cells/series", params=asked).json()
         assert series["kpis"][0]["values"] == [1.0]
         assert operator.get(f"{API}/feeds/cells/quarantine").json() == [
@@ -505,7 +509,7 @@ class TestSuppressionsAndSettings:
         }  # fmt: skip
         made = operator.post(f"{API}/suppressions", json=body)
         assert made.status_code == 201
-        asked = {"at_s": 3600}
+        asked: dict[str, Any] = {"at_s": 3600}
         assert len(operator.get(f"{API}/suppressions", params=asked).json()["items"]) == 1
         path = f"{API}/suppressions/{made.json()['id']}/revoke"
         assert operator.post(path, json={"why": "done"}).json()["revoked_by"] == "operator"

@@ -31,15 +31,9 @@ def serve(
 ) -> None:
     """Watch feeds and answer under /api/v1; SIGTERM ends it, SIGHUP reads the settings anew."""
     from faultsight.app.build import open_application
-    from faultsight.app.settings import load_settings
-
-    try:
-        from faultsight.console.server import listen, run_server
-    except ImportError as error:
-        from faultsight.core.errors import MissingExtraError
-
-        raise MissingExtraError("faultsight serve", "console") from error
+    from faultsight.app.front import load_front
     from faultsight.app.service import Service
+    from faultsight.app.settings import load_settings
 
     given: dict[str, Any] = {}
     server = {"host": host, "port": port}
@@ -56,12 +50,13 @@ def serve(
     settings = load_settings(state, **given)
     stopping = threading.Event()
     with open_application(settings) as application:
-        listening = listen(application)
+        front = load_front()
+        listening = front.listen(application)
         service = Service(application, stopping=stopping)
         _on_hangup(lambda: service.reload(load_settings(state, **given)))
         service.start()
         try:
-            run_server(
+            front.run_server(
                 application,
                 listening,
                 on_ready=lambda: _tell(application, listening.getsockname()),

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -28,7 +29,7 @@ from faultsight.console.protocol import patient_for
 from faultsight.console.shapes import PREFIX
 from faultsight.core.errors import SettingError
 
-__all__ = ["PREFIX", "create_api", "create_app", "listen", "run_server"]
+__all__ = ["PREFIX", "api_document", "create_api", "create_app", "listen", "run_server"]
 
 
 def create_api(application: Application, *, stopping: threading.Event | None = None) -> FastAPI:
@@ -46,6 +47,27 @@ def create_api(application: Application, *, stopping: threading.Event | None = N
     UndeclaredRouteError
         If a route does not declare which role it needs.
     """
+    app = _bare_api()
+    app.state.application = application
+    app.state.stopping = stopping or threading.Event()
+    app.state.registry = CollectorRegistry()
+    app.add_middleware(Measured, registry=app.state.registry)
+    return app
+
+
+def api_document() -> dict[str, Any]:
+    """Return the OpenAPI document; it needs no state.
+
+    Examples
+    --------
+    >>> api_document()["paths"]["/healthz"]["get"]["x-role"]
+    'anyone'
+    """
+    return _bare_api().openapi()
+
+
+def _bare_api() -> FastAPI:
+    """Return the routes, not yet of any application."""
     # Flat, so that the check below sees every route that there is.
     routes = [route for router in (*resources(), health.routes) for route in router.routes]
     require_roles(routes)
@@ -58,12 +80,8 @@ def create_api(application: Application, *, stopping: threading.Event | None = N
         redirect_slashes=False,
         routes=routes,
     )
-    app.state.application = application
-    app.state.stopping = stopping or threading.Event()
-    app.state.registry = CollectorRegistry()
     require_roles(app.routes)
     add_problem_handlers(app)
-    app.add_middleware(Measured, registry=app.state.registry)
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]
     return app
 

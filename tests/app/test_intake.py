@@ -1,0 +1,97 @@
+"""Telemetry in: once, also through a crash between the two stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from faultsight.app.application import Application
+from faultsight.app.build import open_application
+from faultsight.app.roles import COMMAND_LINE
+from faultsight.app.settings import load_settings
+from faultsight.app.watched import WatchedFolder
+from faultsight.core.errors import SettingError
+from faultsight.core.kpi_frame import TimeWindow
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Iterator[Application]:
+    with open_application(tmp_path / "state") as opened:
+        opened.feeds.add("cells", "kpi", 60, {}, COMMAND_LINE)
+        yield opened
+
+
+def rows(first: int, n: int) -> pl.DataFrame:
+    times = [60 * (first + row) for row in range(n)]
+    return pl.DataFrame({"entity": ["a"] * n, "timestamp": times, "drops": [1.0] * n})
+
+
+def test_a_crash_before_it_is_noted_loses_and_doubles_nothing(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application.intake.take("cells", rows(5, 5), key="first", source="x")
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(application.ops.files, "record", crash)
+        with pytest.raises(KeyboardInterrupt):
+            application.intake.take("cells", rows(0, 7), key="late", source="x")
+    assert not application.intake.seen("cells", "late")
+    assert application.ops.feeds.dirty("cells").windows == {}
+    again = application.intake.take("cells", rows(0, 7), key="late", source="x")
+    assert again.is_new
+    # What the rows touched is to be scored anew, though the rows themselves were there.
+    assert application.ops.feeds.dirty("cells").windows == {"a": TimeWindow(0, 420)}
+    (frame,) = application.stores.kpi("cells").frames()
+    assert (frame.start_s, len(frame)) == (0, 10)
+    assert application.intake.take("cells", rows(0, 7), key="late", source="x").is_new is False
+
+
+def test_a_watched_folder(application: Application, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rows(0, 3).write_csv(folder / "good.csv")
+    (folder / "bad.csv").write_text("what is this\n")
+    watched = WatchedFolder(application.ops, application.intake, "cells", folder, settle_s=0)
+    assert watched.collect().rows == 3
+    assert watched.collect().polled == 0
+    files = application.feeds.files("cells", after=None, limit=10).items
+    assert {file.path for file in files} == {"good.csv", "bad.csv"}
+    assert application.ops.feeds.watermark("cells").data_until_s == 180
+    assert application.entities.get("cells", "a").attributes == {}
+
+
+def test_polls(tmp_path: Path) -> None:
+    with open_application(tmp_path / "state") as application:
+        application.feeds.add("plant", "polls", 14_400, {}, COMMAND_LINE)
+        path = tmp_path / "polls.csv"
+        path.write_text(
+            "timestamp,device_id,fnode,channel,snr_db\n0,m1,F1,1,36\n60,m2,F1,1,35\n60,m1,F1,1,x\n"
+        )
+        taken = application.intake.take_polls("plant", path, key="k", source="x")
+        assert taken.n_rows == 3
+        assert taken.quarantined == {"not a number": 1}
+        assert application.nodes.page("plant", after=None, limit=5).items == ("F1",)
+        told = application.series.read("plant", "F1", TimeWindow(0, 3600))
+        assert [(c.name, c.values) for c in told.kpis] == [("snr_db", [35.5])]
+        one = application.series.read("plant", "F1", TimeWindow(0, 3600), device="m2")
+        assert [(c.name, c.values) for c in one.kpis] == [("snr_db 1", [35.0])]
+
+
+def test_feeds_of_the_settings_are_made_and_kept(tmp_path: Path) -> None:
+    text = "[[feeds]]\nname = 'cells'\ninterval_s = 60\nflow = {{ raise_rows = {} }}\n"
+    for n in (2, 2, 3):
+        (tmp_path / "faultsight.toml").write_text(text.format(n))
+        with open_application(load_settings(tmp_path)) as application:
+            assert application.feeds.config("cells").raise_rows == n
+            entries = application.audit.page(subject="feed cells", after=None, limit=10).items
+    assert [entry.action for entry in entries] == ["changed", "added"]
+    (tmp_path / "faultsight.toml").write_text(text.format(3).replace("60", "61"))
+    with pytest.raises(SettingError, match="neither can be changed"):
+        open_application(load_settings(tmp_path))

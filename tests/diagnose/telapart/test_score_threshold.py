@@ -186,6 +186,11 @@ class TestTotals:
         with pytest.raises(SettingError, match="smoothing"):
             ScoreGuards(smoothing=smoothing)
 
+    @pytest.mark.parametrize("reluctance", [-0.5, float("nan")])
+    def test_reluctance_is_a_number_of_at_least_0(self, reluctance: float) -> None:
+        with pytest.raises(SettingError, match="reluctance"):
+            ScoreGuards(reluctance=reluctance)
+
     @pytest.mark.parametrize("trr", [3.5, float("nan")])
     def test_it_is_written_down_and_read_back(self, trr: float) -> None:
         told = ScoreThreshold(2.5, "trr", trr, 0.1, 0.25).to_dict()

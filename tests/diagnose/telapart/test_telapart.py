@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,31 @@ class TestDefault:
         (alone,) = of_members(found, "tx_power", [single])
         assert (alone.verdict, alone.members.tolist()) == (SERVICE, [single])
         assert 3.0 <= alone.deviation <= 6.5
+
+    def test_milder_members_are_no_alarm_of_their_own_and_no_anomalous_modem_is_healthy(
+        self, default: TelApart, quiet_plant: Plant, planted: Make
+    ) -> None:
+        subtree = quiet_plant.subtree
+        node = quiet_plant.node(planted(subtree, loss_db=3.5, on_h=16, off_h=5))
+        found = last_day(default, node)
+        for anomalous in found.anomalies.values():
+            assert (found.verdict[anomalous] >= SERVICE).all()
+        windows = {f.feature: f for f in default.feature_windows(node.polls, found.window)}
+        told = windows["tx_power"]
+        assert told.is_anomalous[told.candidates].all()
+        assert not told.is_anomalous[told.milder].any()
+        assert told.milder_similarity.shape == (len(told.milder), len(told.candidates))
+        (group,) = of_members(found, "tx_power", subtree)
+        joined = np.intersect1d(told.milder, group.members)
+        assert len(joined) > 0
+        assert group.n_anomalous == len(group.members) - len(joined)
+        # Alone, who joins is not even a service fault.
+        off = TelApart(replace(default.config, milder_share=1.0))
+        off.scores, off.similarity, off.rhythms = default.scores, default.similarity, {}
+        off.is_fitted = True
+        without = last_day(off, node)
+        (smaller,) = of_members(without, "tx_power", subtree)
+        assert smaller.members.tolist() == np.setdiff1d(group.members, joined).tolist()
 
     def test_a_lasting_step_that_correlation_cannot_see(
         self, default: TelApart, paper: TelApart, quiet_plant: Plant, planted: Make

@@ -217,6 +217,35 @@ class TestTheRatio:
         with pytest.raises(SettingError, match="smoothing"):
             ThresholdGuards(smoothing=smoothing)
 
+    @pytest.mark.parametrize("reluctance", [-1.0, float("nan")])
+    def test_reluctance_is_a_number_of_at_least_0(self, reluctance: float) -> None:
+        with pytest.raises(SettingError, match="reluctance"):
+            ThresholdGuards(reluctance=reluctance)
+
+    def test_tickets_must_ask_for_leaving_the_default(self) -> None:
+        # Six modems are alike at 0.8 and call for maintenance, two stand alone and call for
+        # service: below 0.8 the likelihood is flat, at 0.8 and above there is no maintenance.
+        def chosen(tickets: float, reluctance: float, default: float = 0.9) -> float:
+            similarity = np.zeros((8, 8))
+            similarity[:6, :6] = 0.8
+            similarity[:2, :2] = 0.95
+            np.fill_diagonal(similarity, 1.0)
+            totals = TicketTotals(cluster_size=1, quorum=0.0)
+            calls = np.array([0.0, 0.0, 1, 1, 1, 1, 0, 0]) * tickets
+            totals.add(
+                linkage(1.0 - similarity), np.ones(8, np.bool_), np.full(8, 10 * DAY_S), calls,
+                calls[::-1] * 0,
+            )  # fmt: skip
+            guards = ThresholdGuards(least_service_share=0.0, reluctance=reluctance)
+            return totals.choose("likelihood", guards, default=default).similarity
+
+        # Under 0.9 only the first two are one cluster, and those who call are service.
+        assert 0.88 <= chosen(1.0, reluctance=24.0) <= 0.93
+        assert chosen(1.0, reluctance=0.0) < 0.6
+        assert chosen(1000.0, reluctance=24.0) <= 0.8
+        # Where tickets say nothing between two thresholds, the nearer to the default is taken.
+        assert chosen(1.0, reluctance=1000.0, default=0.5) == pytest.approx(0.5, abs=0.011)
+
     def test_the_likelihood_prefers_what_tickets_of_both_kinds_say(self) -> None:
         # The same, but many tickets: maintenance from the six, service from the others.
         similarity = np.full((8, 8), 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,38 @@ class TestGroups:
     def test_one_modem_is_like_itself(self) -> None:
         (group,) = groups_of(feature(blocks(1), [0]), 0.8, TelApartConfig(), ("1", "2"))
         assert (group.similarity, group.verdict) == (1.0, SERVICE)
+
+    def milder(self, size: int, *similarity: float) -> FeatureWindow:
+        """Return two groups, each alike at 0.9, and milder modems so alike to all of them."""
+        told = feature(blocks(size, 2), list(range(size + 2)))
+        n_milder = len(similarity)
+        return replace(
+            told,
+            milder=np.arange(size + 2, size + 2 + n_milder),
+            milder_similarity=np.repeat(np.array(similarity)[:, None], size + 2, axis=1),
+        )
+
+    def test_a_milder_modem_joins_a_large_cluster_that_it_is_like(self) -> None:
+        found = groups_of(self.milder(6, 0.8, 0.79), 0.8, TelApartConfig(), ("1", "2"))
+        assert [group.members.tolist() for group in found] == [[0, 1, 2, 3, 4, 5, 8], [6, 7]]
+        assert [(group.verdict, group.n_anomalous) for group in found] == [
+            (MAINTENANCE, 6), (SERVICE, 2),
+        ]  # fmt: skip
+        assert found[0].similarity == pytest.approx(0.9)  # of those that were clustered
+
+    def test_milder_modems_make_no_cluster_large(self) -> None:
+        found = groups_of(self.milder(5, 1.0, 1.0, 1.0), 0.8, TelApartConfig(), ("1", "2"))
+        assert [group.members.tolist() for group in found] == [[0, 1, 2, 3, 4], [5, 6]]
+        assert {group.verdict for group in found} == {SERVICE}
+
+    def test_of_two_large_clusters_a_milder_modem_joins_the_one_it_is_more_like(self) -> None:
+        told = replace(
+            feature(blocks(3, 3), list(range(6))),
+            milder=np.array([7]),
+            milder_similarity=np.array([[0.8, 0.8, 0.8, 0.9, 0.8, 0.9]]),
+        )
+        found = groups_of(told, 0.8, TelApartConfig(cluster_size=2), ("1", "2"))
+        assert [group.members.tolist() for group in found] == [[3, 4, 5, 7], [0, 1, 2]]
 
     def test_nobody_to_group(self) -> None:
         told = feature(np.zeros((0, 0)), [])

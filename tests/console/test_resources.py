@@ -322,7 +322,16 @@ class TestFeeds:
         assert entry["detail"] == {"old": {"raise_rows": 2}, "new": {"raise_rows": 3}}
 
     @pytest.mark.parametrize(
-        "rules", [{"colour": 1}, {"raise_rows": 0}, {"name": "x"}, {"cube": {"shape": 1}}]
+        "rules",
+        [
+            {"colour": 1},
+            {"raise_rows": 0},
+            {"name": "x"},
+            {"cube": {"shape": 1}},
+            {"topology": "../../etc/passwd"},
+            {"tickets": "/etc/passwd"},
+            {"tickets": "a\\..\\b"},
+        ],
     )
     def test_settings_that_cannot_be(self, admin: TestClient, rules: Any) -> None:
         body = {"name": "cells", "kind": "kpi", "interval_s": 900, "settings": rules}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from faultsight.app.application import Application
@@ -13,13 +15,17 @@ from faultsight.stores.operations import Operations
 __all__ = ["open_application"]
 
 
-def open_application(settings: Settings | Path | str | None = None) -> Application:
+def open_application(
+    settings: Settings | Path | str | None = None, *, clock: Callable[[], float] = time.time
+) -> Application:
     """Return the application of a state folder; the folder is made if it is missing.
 
     Parameters
     ----------
     settings : Settings, path or None
         Settings, or the folder whose settings are to be read.
+    clock : callable
+        Says what time it is, seconds since 1970 UTC; simulations set it.
 
     Raises
     ------
@@ -38,7 +44,8 @@ def open_application(settings: Settings | Path | str | None = None) -> Applicati
     if not isinstance(settings, Settings):
         settings = load_settings(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ops = Operations.open(settings.database or settings.state_dir / "operations.sqlite")
+    database = settings.database or settings.state_dir / "operations.sqlite"
+    ops = Operations.open(database, clock=clock)
     application = Application(settings, ops)
     for feed in settings.feeds:
         _arrange(application, feed)

@@ -106,7 +106,7 @@ def as_json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     Examples
     --------
     >>> list(as_json_lines([{"id": "a", "peak": 2.5}]))
-    ['{"id": "a", "peak": 2.5}\\n']
+    ['{"id": "a", "peak": 2.5}\n']
     """
     for row in rows:
         yield json.dumps(row, allow_nan=False) + "\n"
@@ -118,7 +118,7 @@ def as_csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     Examples
     --------
     >>> list(as_csv([{"entity": "=cmd()", "peak": 2.5}]))
-    ['entity,peak\\r\\n', "'=cmd(),2.5\\r\\n"]
+    ['entity,peak\r\n', "'=cmd(),2.5\r\n"]
     """
     columns: list[str] = []
     for row in rows:

@@ -13,7 +13,7 @@ from faultsight.core.errors import ConflictError, SettingError
 from faultsight.flow.config import FeedConfig
 from faultsight.stores.operations import Feed, IngestedFile, Operations, Page
 
-__all__ = ["FeedView", "Feeds", "config_of"]
+__all__ = ["FeedView", "Feeds", "checked_config", "config_of"]
 
 _FIXED = ("name", "kind", "interval_s")
 
@@ -53,14 +53,41 @@ def config_of(feed: Feed) -> FeedConfig:
     SettingError
         If its settings cannot be used.
     """
-    return _config(feed.name, feed.kind, feed.interval_s, feed.settings)
+    return checked_config(feed.name, feed.kind, feed.interval_s, feed.settings)
 
 
-def _config(name: str, kind: str, interval_s: int, settings: Mapping[str, Any]) -> FeedConfig:
+def checked_config(
+    name: str, kind: str, interval_s: int, settings: Mapping[str, Any]
+) -> FeedConfig:
+    """Return the rules that settings tell.
+
+    Raises
+    ------
+    SettingError
+        If a key is not known or fixed, a value is not possible, or a file lies elsewhere.
+    """
     for key in _FIXED:
         if key in settings:
             raise SettingError(f"{key} of a feed is no setting and stays as it is")
-    return FeedConfig.from_dict({"name": name, "kind": kind, "interval_s": interval_s, **settings})
+    config = FeedConfig.from_dict(
+        {"name": name, "kind": kind, "interval_s": interval_s, **settings}
+    )
+    for file in (config.tickets, config.topology):
+        if file and not _is_inside(file):
+            raise SettingError(f"{file!r} is no file of the state folder")
+    return config
+
+
+def _is_inside(file: str) -> bool:
+    r"""Whether a path, as settings tell it, stays inside the folder that it is relative to.
+
+    Examples
+    --------
+    >>> [_is_inside(file) for file in ("plant/t.csv", "../t.csv", "/t.csv", "c:/t", r"a\..")]
+    [True, False, False, False, False]
+    """
+    parts = file.split("/")
+    return not (any(part in ("", ".", "..") for part in parts) or any(c in file for c in "\\:\0"))
 
 
 def _told(config: FeedConfig) -> dict[str, Any]:
@@ -104,7 +131,7 @@ class Feeds:
         ConflictError
             If the name is taken.
         """
-        config = _config(name, kind, interval_s, settings)
+        config = checked_config(name, kind, interval_s, settings)
         with self._ops.transaction() as tx:
             if any(feed.name == name for feed in self._ops.feeds.list(tx=tx)):
                 raise ConflictError(f"there is a feed {name!r} already")
@@ -131,7 +158,9 @@ class Feeds:
         """
         with self._ops.transaction() as tx:
             before = self._ops.feeds.get(name, tx=tx)
-            config = _config(name, before.kind, before.interval_s, {**before.settings, **settings})
+            config = checked_config(
+                name, before.kind, before.interval_s, {**before.settings, **settings}
+            )
             feed = self._ops.feeds.set_settings(
                 name, _told(config), expected_version=expected_version, tx=tx
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,8 +77,7 @@ class Intake:
         if stored.kind == "polls":
             raise InputError("polls are taken in as files")
         store = self.store_of(stored)
-        received_s = time.time()
-        added = store.append(table, source=source, received_at_s=received_s, key=key)
+        added = store.append(table, source=source, received_at_s=self._ops.now_s(), key=key)
         windows: Mapping[str, TimeWindow] = added.windows
         if added.is_known:  # written before a crash; what it touched is no longer told
             windows = _all_windows(table, stored)

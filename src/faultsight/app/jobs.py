@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faultsight.app.feeds import config_of
+from faultsight.app.feeds import checked_config
 from faultsight.app.roles import Principal
 from faultsight.core.errors import ConflictError, InputError
 from faultsight.core.kpi_frame import TimeWindow
-from faultsight.flow.config import FeedConfig
 from faultsight.stores.operations import Job, JobState, Operations, Page
 
 __all__ = ["JOB_KINDS", "JobState", "Jobs"]
@@ -62,8 +61,10 @@ class Jobs:
             raise InputError(f"{kind} is no job for a feed of kind {stored.kind}")
         payload: dict[str, Any] = {"feed": feed}
         if window is not None:
-            tried = {**config_of(stored).to_dict(), **(settings or {})}
-            payload["config"] = FeedConfig.from_dict(tried).to_dict()
+            tried = checked_config(
+                feed, stored.kind, stored.interval_s, {**stored.settings, **(settings or {})}
+            )
+            payload["config"] = tried.to_dict()
             payload["window"] = [window.start_s, window.end_s]
         return self._ops.jobs.enqueue(kind, feed, payload, by=who.name)
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from faultsight.app.feed_stores import FeedStores
+from faultsight.app.feeds import config_of
 from faultsight.app.folders import StateFolder
 from faultsight.core.errors import InputError, NotFoundError
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.plant import Plant
+from faultsight.core.tables import read_table
 from faultsight.stores.operations import Operations, Page
 
 if TYPE_CHECKING:
@@ -189,12 +191,11 @@ class Nodes:
         return found
 
     def _plant(self, feed: str) -> Plant:
-        import polars as pl
-
-        path = self._folder.topology(feed)
+        told = config_of(self._ops.feeds.get(feed)).topology
+        path = self._folder.path / told if told else self._folder.topology(feed)
         if not path.is_file():
             return Plant()
-        return Plant.from_table(pl.read_csv(path, infer_schema_length=0), source=path.name)
+        return Plant.from_table(read_table(path, as_text=True), source=path.name)
 
     def _model(self, feed: str) -> TelApart:
         from faultsight.flow.learn import load_diagnoser

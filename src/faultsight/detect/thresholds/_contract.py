@@ -32,8 +32,18 @@ class Threshold(ABC):
         if "name" not in vars(cls):
             cls.name = cls.__module__.rpartition(".")[2]
 
-    def levels(self, scores: Sequence[Score]) -> dict[str, float]:
+    def levels(
+        self, scores: Sequence[Score], *, fleet: Sequence[Score] | None = None
+    ) -> dict[str, float]:
         """Return each entity's level from its scores of history.
+
+        Parameters
+        ----------
+        scores : sequence of Score
+            One for each entity.
+        fleet : sequence of Score, optional
+            What rules that compare an entity with the fleet shall take for the fleet's scores;
+            `scores` if not given. Rules that look at each entity alone do not care.
 
         Raises
         ------

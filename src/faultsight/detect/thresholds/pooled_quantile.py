@@ -61,8 +61,17 @@ class PooledQuantile(Threshold):
     def __init__(self, config: PooledQuantileConfig | None = None) -> None:
         self.config = config or PooledQuantileConfig()
 
-    def levels(self, scores: Sequence[Score]) -> dict[str, float]:
+    def levels(
+        self, scores: Sequence[Score], *, fleet: Sequence[Score] | None = None
+    ) -> dict[str, float]:
         """Return each entity's level from its and the fleet's scores of history.
+
+        Parameters
+        ----------
+        scores : sequence of Score
+            One for each entity.
+        fleet : sequence of Score, optional
+            The fleet's; `scores` if not given.
 
         Raises
         ------
@@ -70,10 +79,11 @@ class PooledQuantile(Threshold):
             If no score is known.
         """
         own = {s.entity: np.sort(s.total[np.isfinite(s.total)]) for s in scores}
-        fleet = np.sort(np.concatenate([*own.values(), np.empty(0)]))
-        if not len(fleet):
+        everyone = own.values() if fleet is None else [s.total[np.isfinite(s.total)] for s in fleet]
+        pooled = np.sort(np.concatenate([*everyone, np.empty(0)]))
+        if not len(pooled):
             raise InputError("no score is known; there is no level to set")
-        return {entity: self._mixed(values, fleet) for entity, values in own.items()}
+        return {entity: self._mixed(values, pooled) for entity, values in own.items()}
 
     def _level(self, values: Array, interval_s: int) -> float:
         known = np.sort(values[np.isfinite(values)])
@@ -83,13 +93,17 @@ class PooledQuantile(Threshold):
         """Return the smallest score up to which the mixture holds its share; both are sorted."""
         weight = self.config.fleet_rows
         wanted = self.config.quantile * (len(own) + weight) - 1e-9
-        low, high = 0, len(fleet) - 1
-        while low < high:  # own scores are among the fleet's: the level is one of the fleet's
-            middle = (low + high) // 2
-            n_own = np.searchsorted(own, fleet[middle], side="right")
-            n_fleet = np.searchsorted(fleet, fleet[middle], side="right")
-            if n_own + weight * n_fleet / len(fleet) >= wanted:
-                high = middle
-            else:
-                low = middle + 1
-        return float(fleet[low])
+
+        def first(values: Array) -> float:
+            low, high = 0, len(values)
+            while low < high:
+                middle = (low + high) // 2
+                n_own = np.searchsorted(own, values[middle], side="right")
+                n_fleet = np.searchsorted(fleet, values[middle], side="right")
+                if n_own + weight * n_fleet / len(fleet) >= wanted:
+                    high = middle
+                else:
+                    low = middle + 1
+            return float(values[low]) if low < len(values) else np.inf
+
+        return min(first(own), first(fleet))

@@ -73,17 +73,19 @@ def recalibrate(
     if not 0 <= least_quantile <= 1:
         raise SettingError(f"least_quantile lies between 0 and 1, not {least_quantile}")
     told = {score.entity: score.total for score in unlearned or scores}
-    extended = []
+    extended, histories = [], []
     for score in scores:
         history = score.total[: history_rows[score.entity]].copy()
         history[marked.tells_nothing_usual(score.entity, len(history))] = np.nan
+        histories.append(replace(score, total=history, residuals=None, is_below=None))
         parts = [history]
         for span in marked.spans:
             if span.mark.entity == score.entity and not span.is_anomaly:
                 # A missing row before each copy: rules that count alarms see one for each.
                 parts += [np.array([np.nan]), told[score.entity][span.rows]] * weight
-        extended.append(replace(score, total=np.concatenate(parts), residuals=None))
-    levels = threshold.levels(extended)
+        extended.append(replace(histories[-1], total=np.concatenate(parts)))
+    # Marks are the fleet's loudest normal rows alone: they say nothing of how frequent such are.
+    levels = threshold.levels(extended, fleet=histories)
     totals = {score.entity: score.total for score in scores}
     counted = {score.entity: score.total for score in extended}
     for span in marked.spans:

@@ -18,6 +18,7 @@ from faultsight.bench.detect_runs import (
     Method,
     deploy,
     detection_methods,
+    f1_at,
     fleet_datasets,
     judge,
     labelled_fleets,
@@ -29,7 +30,8 @@ from faultsight.bench.engine import Context, Outcome, Row, Scenario
 from faultsight.bench.feedback_protocol import TUNINGS, marks_of_errors
 from faultsight.core.errors import FaultSightError
 from faultsight.core.feedback import MarkKind
-from faultsight.detect.data import Fleet, FleetDataset, open_fleets
+from faultsight.detect.data import FEEDBACK_SHARE, Fleet, FleetDataset, open_fleets
+from faultsight.detect.tuning.layers import POOLED
 
 if TYPE_CHECKING:
     from faultsight.detect.anotuner import TuningConfig, TuningReport
@@ -54,6 +56,9 @@ class DetectFeedback(Scenario):
     in the first 30 % at the deployed levels, before any tuning. ``kept_`` and a layer's name is the
     share of fleets in which the guard kept the layer.
 
+    ``f1_pooled`` is ``f1_deployed`` at levels pooled over the fleet by the scores of history, which
+    takes no mark: what of a gain is due to better levels alone.
+
     Each seed is one run: it seeds methods, tuning and simulations. A method without a seed runs
     once on a set that does not change with the seed. There are five seeds, or ``--cases``. The
     summary has means and standard deviations over seeds, and gains over the same seed untuned;
@@ -64,7 +69,7 @@ class DetectFeedback(Scenario):
     title: ClassVar[str] = "Tuning by marks of the first 30 %, judged on the last 70 %"
     shown: ClassVar[tuple[str, ...]] = (
         "dataset", "method", "tuning", "layers", "seed", "fp_rows", "fn_rows", "marks",
-        "f1_deployed", "f1_point_adjusted", "average_precision", "vus_pr",
+        "f1_deployed", "f1_pooled", "f1_point_adjusted", "average_precision", "vus_pr",
         "false_alarms_per_entity_day", "seconds_fit", "seconds_tune",
     )  # fmt: skip
     epochs: ClassVar[int | None] = None
@@ -180,6 +185,7 @@ class _Series:
         row |= _errors(base) | _marks(base, heading["tuning"])
         row |= judge(deployed, seed=self.context.seed)
         return row | {
+            "f1_pooled": f1_at(POOLED, deployed, share=FEEDBACK_SHARE),
             **report_figures(reports),
             "seconds_fit": sum(d.seconds_fit for d in base),
             "seconds_tune": sum(d.seconds_tune for d in deployed),
@@ -234,9 +240,11 @@ def _over_seeds(rows: Sequence[Row]) -> list[Row]:
         before = [untuned[row["dataset"], row["method"], row["seed"]] for row in own]
         said: Row = dict(zip(key_names, key, strict=True)) | {"seeds": len(own)}
         for name in HEADLINES:
-            known = [float(row[name] or 0) for row in own if row[name] is not None]
+            known = _known(name, own)
             said[f"{name}_mean"] = float(np.mean(known)) if known else None
             said[f"{name}_std"] = float(np.std(known, ddof=1)) if len(known) > 1 else None
+        pooled = _known("f1_pooled", own)
+        said["f1_pooled_mean"] = float(np.mean(pooled)) if pooled else None
         if said["tuning"] != "none":
             for name in HEADLINES:
                 pairs = _both_known(name, before, own)
@@ -248,6 +256,10 @@ def _over_seeds(rows: Sequence[Row]) -> list[Row]:
                 said[name] = float(np.mean([float(row.get(name) or 0) for row in own]))
         summary.append(said)
     return summary
+
+
+def _known(name: str, rows: Sequence[Row]) -> list[float]:
+    return [float(row[name] or 0) for row in rows if row[name] is not None]
 
 
 def _both_known(

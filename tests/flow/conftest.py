@@ -165,7 +165,11 @@ def live(frames: list[KpiFrame]) -> pl.DataFrame:
 def provider(frames: list[KpiFrame], model: Path, tmp_path: Path) -> Callable[..., Provider]:
     """Make a provider with history and a model, and nothing scored yet."""
 
-    def make(config: FeedConfig = CONFIG, runner: Runner | None = None) -> Provider:
+    def make(
+        config: FeedConfig = CONFIG,
+        runner: Runner | None = None,
+        history: pl.DataFrame | None = None,
+    ) -> Provider:
         folder = Path(mkdtemp(dir=tmp_path))
         ops = Operations.open(folder / "operations.sqlite")
         ops.feeds.add("cells", "kpi", HOUR_S)
@@ -173,9 +177,10 @@ def provider(frames: list[KpiFrame], model: Path, tmp_path: Path) -> Callable[..
         store = KpiStore.create(
             folder / "telemetry" / "cells", name="cells", interval_s=HOUR_S, n_buckets=2
         )
-        store.append(rows_of([frame[:N_TRAIN] for frame in frames]), received_at_s=LIVE_S)
-        told = ops.models.add("cells", "ridge_var", str(model), by="test")
-        ops.models.promote(told.id, by="test", why="the first")
+        told = rows_of([frame[:N_TRAIN] for frame in frames]) if history is None else history
+        store.append(told, received_at_s=LIVE_S)
+        added = ops.models.add("cells", "ridge_var", str(model), by="test")
+        ops.models.promote(added.id, by="test", why="the first")
         return Provider(folder, ops, store, Loop(ops, folder, [config], runner), config)
 
     return make

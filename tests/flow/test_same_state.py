@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import numpy as np
@@ -10,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultsight.core.kpi_frame import TimeWindow
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.runners.processes import Processes, ProcessesConfig
 from faultsight.runners.serial import Serial
 
-from .conftest import END_S, HOUR_S, LIVE_S, N_LIVE, Provider, hours
+from .conftest import END_S, HOUR_S, LIVE_S, N_LIVE, N_TRAIN, Provider, hours, rows_of
 
 MakeProvider = Callable[..., Provider]
 
@@ -144,15 +146,35 @@ def test_nothing_new_changes_nothing(provider: MakeProvider, live: pl.DataFrame)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_processes_give_the_same_bytes(
+def test_processes_give_the_same_bytes_also_when_killed(
     provider: MakeProvider, live: pl.DataFrame, workers: int
 ) -> None:
     expected = batch(provider, live).standing()
     with Processes(ProcessesConfig(workers=workers)) as runner:
         made = provider(runner=runner)
-        made.send(live, now_s=END_S)
+        made.send(hours(live, 0, 30), now_s=LIVE_S + 30 * HOUR_S)
+        made.tick(LIVE_S + 30 * HOUR_S)
+        assert runner._pool is not None
+        for worker in list(runner._pool._processes):
+            os.kill(worker, signal.SIGKILL)
+        made.send(hours(live, 30, N_LIVE), now_s=END_S)
         made.tick(END_S)
     assert made.standing() == expected
+
+
+def test_history_that_comes_late_counts(
+    provider: MakeProvider, live: pl.DataFrame, frames: list[KpiFrame]
+) -> None:
+    """Rows before the first scored one are in its history, and in what incidents compare with."""
+    told = rows_of([frame[:N_TRAIN] for frame in frames])
+    is_late = (pl.col("timestamp") >= LIVE_S - 20 * HOUR_S) & (pl.col("entity") != "cell-0")
+    early = provider(history=told.filter(~is_late))
+    early.send(hours(live, 0, 20), now_s=LIVE_S + 20 * HOUR_S)
+    early.tick(LIVE_S + 20 * HOUR_S)
+    early.send(told.filter(is_late), now_s=LIVE_S + 20 * HOUR_S)
+    early.send(hours(live, 20, N_LIVE), now_s=END_S)
+    early.tick(END_S)
+    assert early.standing() == batch(provider, live).standing()
 
 
 def _span(first: int, stop: int) -> TimeWindow:

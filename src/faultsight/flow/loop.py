@@ -362,8 +362,6 @@ def _late(
     """Return what late rows touched and may still change, and of how many entities it may not."""
     step = config.interval_s
     first_s = from_s - config.horizon_s
-    if config.since_s is not None:
-        first_s = max(first_s, config.since_s)
     late, too_late = {}, 0
     for entity, window in windows.items():
         start_s = window.start_s // step * step

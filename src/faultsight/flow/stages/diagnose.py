@@ -73,6 +73,8 @@ class Diagnose:
         if not tick.late:
             return tick.from_s
         start_s = min(window.start_s for window in tick.late.values())
+        if config.since_s is not None:  # windows before it are history alone
+            start_s = max(start_s, -(-config.since_s // config.step_s) * config.step_s)
         first_end_s = (start_s // config.step_s + 1) * config.step_s
         fnodes = sorted(tick.late)
         known = [f for f in states.read(first_end_s - config.step_s) if f.fnode in tick.late]

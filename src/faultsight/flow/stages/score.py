@@ -76,9 +76,13 @@ class Windows:
             tick.parts += _at_hand(tick, part) or [
                 replace(part, bucket=bucket) for bucket in _buckets(path, config)
             ]
-        for block, rows, entities in late_blocks(tick.late, tick.from_s, config):
-            part = ScorePart(config, path, block, rows, tick.models, entities=entities)
-            tick.parts += _at_hand(tick, part) or [part]
+        for block, late, entities in late_blocks(tick.late, tick.from_s, config):
+            # Rows before the first that is ever scored count as history alone.
+            first_s = late.start_s if config.since_s is None else max(late.start_s, config.since_s)
+            if first_s < late.end_s:
+                rows = TimeWindow(first_s, late.end_s)
+                part = ScorePart(config, path, block, rows, tick.models, entities=entities)
+                tick.parts += _at_hand(tick, part) or [part]
 
 
 def _at_hand(tick: Tick, part: ScorePart) -> list[ScorePart]:

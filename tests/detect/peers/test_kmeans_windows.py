@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from faultsight.core.errors import SettingError
 from faultsight.core.kpi_frame import KpiFrame
+from faultsight.detect.peers._lloyd import lloyd
 from faultsight.detect.peers._windows import masked_squared_distances
-from faultsight.detect.peers.kmeans_windows import KMeansWindows, KMeansWindowsConfig, lloyd
+from faultsight.detect.peers.kmeans_windows import KMeansWindows, KMeansWindowsConfig
 
 
 @settings(max_examples=30, deadline=None)

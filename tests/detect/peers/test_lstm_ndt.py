@@ -22,7 +22,7 @@ def test_errors_are_an_exponential_average_of_what_is_known_and_squared() -> Non
     rough = LSTMNDT(LSTMNDTConfig(epochs=1, n_hidden=4, smoothing_rows=1)).fit(frames)
     smooth = LSTMNDT(LSTMNDTConfig(epochs=1, n_hidden=4, smoothing_rows=5)).fit(frames)
     bank = rough._bank(frames)
-    plain, found = np.sqrt(rough._errors(bank)), np.sqrt(smooth._errors(bank))
+    plain, found = (np.sqrt(np.abs(made._errors(bank))) for made in (rough, smooth))
     for rows in (slice(0, 60), slice(60, 100)):
         for kpi in range(2):
             total = weight = 0.0

@@ -106,6 +106,20 @@ def test_standardized_rows_have_mean_zero_and_deviation_one() -> None:
     np.testing.assert_allclose(rows.std(axis=0), 1.0, rtol=1e-3)
 
 
+def test_a_negative_error_lies_below_what_was_expected() -> None:
+    class Sided(FirstCell):
+        def _errors(self, bank: WindowBank) -> NDArray[np.float32]:
+            return bank.take(slice(None))[0][:, -1]
+
+    values = np.random.default_rng(0).normal(size=(50, 2))
+    (score,) = Sided().fit([frame(values)]).score([frame(values)])
+    assert score.residuals is not None
+    assert score.is_below is not None
+    assert (score.residuals >= 0).all()
+    assert score.is_below.tolist() == (values < values.mean(axis=0)).tolist()
+    assert np.mean(score.total) == pytest.approx(2.0, rel=1e-3)
+
+
 def test_an_error_of_the_window_has_no_residual_by_kpi() -> None:
     values = np.random.default_rng(0).normal(size=(50, 2))
     (score,) = OfAWindow().fit([frame(values)]).score([frame(values)])

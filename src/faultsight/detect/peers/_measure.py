@@ -33,6 +33,8 @@ class Measure:
         Mean and deviation of each entity's scaled rows.
     fleet : pair of arrays of shape (kpi,)
         The same of all rows together, for an entity or KPI without history.
+    until_s : dict of str to int
+        Where each entity's history ends.
     usual : dict of str to array
         Each entity's mean error on history, of each KPI or (one number) of the whole.
     usual_elsewhere : array
@@ -42,6 +44,7 @@ class Measure:
     scaling: Scaling
     moments: dict[str, tuple[Rows, Rows]]
     fleet: tuple[Rows, Rows]
+    until_s: dict[str, int]
     usual: dict[str, Rows] = field(default_factory=dict)
     usual_elsewhere: Rows = field(default_factory=lambda: np.ones(1))
 
@@ -57,7 +60,7 @@ class Measure:
             frame.entity: _moments(table, fleet)
             for frame, table in zip(frames, scaled, strict=True)
         }
-        return cls(scaling, moments, fleet)
+        return cls(scaling, moments, fleet, {frame.entity: frame.window.end_s for frame in frames})
 
     def scaled(self, frame: KpiFrame) -> Rows:
         """Return rows of about 0 to 1; NaN where missing."""
@@ -95,6 +98,7 @@ class Measure:
         ]
         tables = dict(zip(names, map(np.stack, zip(*rows, strict=True)), strict=True))
         return tables | {
+            "until_s": np.array([float(self.until_s[entity]) for entity in self.moments]),
             "fleet.mean": self.fleet[0],
             "fleet.deviation": self.fleet[1],
             "fleet.usual": self.usual_elsewhere,
@@ -119,6 +123,7 @@ class Measure:
             Scaling(rows("scaling.low", n_kpis), rows("scaling.span", n_kpis)),
             {entity: (means[entity], deviations[entity]) for entity in state.entities},
             (state.array("fleet.mean", n_kpis), state.array("fleet.deviation", n_kpis)),
+            dict(zip(state.entities, map(int, state.array("until_s", n_entities)), strict=True)),
             rows("usual", n_errors),
             state.array("fleet.usual", n_errors),
         )

@@ -19,7 +19,7 @@ from faultsight.detect.peers._windows import WindowBank, WindowDetector
 
 __all__ = [
     "Batch", "NetworkDetector", "Player", "RowForecaster", "TrainingConfig", "mean_of_known",
-    "positions", "seeded", "train",
+    "positions", "seeded", "signed_square", "train",
 ]  # fmt: skip
 
 _WINDOWS_AT_ONCE = 1024
@@ -118,6 +118,17 @@ def mean_of_known(values: Tensor, known: Tensor) -> Tensor:
     return (values * known).sum() / known.sum().clamp(min=1.0)
 
 
+def signed_square(deviations: Tensor) -> Tensor:
+    """Return squares, with the sign of what was squared.
+
+    Examples
+    --------
+    >>> signed_square(torch.tensor([3.0, -2.0])).tolist()
+    [9.0, -4.0]
+    """
+    return torch.copysign(deviations.square(), deviations)
+
+
 @contextmanager
 def seeded(seed: int, *name: str | int) -> Iterator[None]:
     """Draw torch's random numbers from a named stream, and leave the caller's as they were."""
@@ -204,7 +215,7 @@ class NetworkDetector(WindowDetector):
 
     @abstractmethod
     def _read(self, batch: Batch) -> Tensor:
-        """Return the error of each window's last row: (window, kpi), or (window, 1)."""
+        """Return the error of each window's last row; see `WindowDetector._errors`."""
 
     def _learn(self, bank: WindowBank, progress: Progress) -> None:
         with seeded(self.config.seed, "weights"):

@@ -126,7 +126,11 @@ class WindowDetector(Detector):
 
     @abstractmethod
     def _errors(self, bank: WindowBank) -> NDArray[Any]:
-        """Return the error of each window's last row: (window, kpi), or (window, 1) of a window."""
+        """Return the error of each window's last row.
+
+        (window, kpi), negative where the value lies below what was expected; or (window, 1), of
+        the window as a whole.
+        """
 
     @abstractmethod
     def _learned(self) -> Mapping[str, NDArray[np.float64]]:
@@ -176,7 +180,7 @@ class WindowDetector(Detector):
     def _learn_usual(self, bank: WindowBank) -> None:
         errors = self._known_errors(bank)
         self.measure.learn_usual(
-            {entity: errors[bank.owners == i] for i, entity in enumerate(bank.entities)}
+            {entity: np.abs(errors[bank.owners == i]) for i, entity in enumerate(bank.entities)}
         )
 
     def _score(self, frames: Sequence[KpiFrame]) -> list[Score]:
@@ -189,11 +193,10 @@ class WindowDetector(Detector):
         return scores
 
     def _scored(self, frame: KpiFrame, errors: NDArray[np.float64]) -> Score:
-        residuals = self.measure.residuals(frame.entity, errors)
-        return Score(
-            frame.entity, frame.start_s, frame.interval_s, self.kpis,
-            aggregate(residuals, largest=self.largest), residuals if self.names_kpis else None,
-        )  # fmt: skip
+        residuals = self.measure.residuals(frame.entity, np.abs(errors))
+        total = aggregate(residuals, largest=self.largest)
+        told = (residuals, errors < 0) if self.names_kpis else ()
+        return Score(frame.entity, frame.start_s, frame.interval_s, self.kpis, total, *told)
 
     def _known_errors(self, bank: WindowBank) -> NDArray[np.float64]:
         errors = self._errors(bank).astype(np.float64)

@@ -16,6 +16,7 @@ from faultsight.detect.peers._training import (
     TrainingConfig,
     mean_of_known,
     positions,
+    signed_square,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
@@ -204,5 +205,4 @@ class AnomalyTransformer(NetworkDetector):
         far = -self.config.temperature * discrepancy(associations)
         # Times the rows of a window, so that even attention leaves errors as they are.
         weight = torch.softmax(far, dim=1)[:, -1:] * batch.rows.shape[1]
-        error: Tensor = (batch.rows - found)[:, -1].square()
-        return weight * error
+        return weight * signed_square(batch.rows[:, -1] - found[:, -1])

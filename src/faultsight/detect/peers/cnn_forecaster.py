@@ -15,6 +15,7 @@ from faultsight.detect.peers._training import (
     Player,
     TrainingConfig,
     mean_of_known,
+    signed_square,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
@@ -94,7 +95,7 @@ class CNNForecaster(NetworkDetector):
         return mean_of_known((batch.rows[:, -1] - self._expect(batch)).abs(), batch.known[:, -1])
 
     def _read(self, batch: Batch) -> Tensor:
-        return (batch.rows[:, -1] - self._expect(batch)).square()
+        return signed_square(batch.rows[:, -1] - self._expect(batch))
 
     def _expect(self, batch: Batch) -> Tensor:
         found: Tensor = self.network(batch.rows[:, :-1].transpose(1, 2))

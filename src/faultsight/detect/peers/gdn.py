@@ -13,6 +13,7 @@ from faultsight.detect.peers._training import (
     Player,
     TrainingConfig,
     mean_of_known,
+    signed_square,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
@@ -130,4 +131,4 @@ class GDN(NetworkDetector):
 
     def _read(self, batch: Batch) -> Tensor:
         found: Tensor = self.network(batch.rows[:, :-1])
-        return (batch.rows[:, -1] - found).square()
+        return signed_square(batch.rows[:, -1] - found)

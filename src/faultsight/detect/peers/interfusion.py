@@ -205,8 +205,9 @@ class InterFusion(NetworkDetector):
         return negative_bound(self.network(batch.rows, draw=True), batch)
 
     def _read(self, batch: Batch) -> Tensor:
-        surprise: Tensor = self.network(batch.rows, draw=False).rows.surprise(batch.rows)[:, -1]
-        return surprise - _LOG_DEVIATION[0] - _HALF_LOG_TAU
+        found: Gaussian = self.network(batch.rows, draw=False).rows
+        error = found.surprise(batch.rows)[:, -1] - _LOG_DEVIATION[0] - _HALF_LOG_TAU
+        return torch.copysign(error, (batch.rows - found.mean)[:, -1])
 
 
 def negative_bound(found: Found, batch: Batch) -> Tensor:

@@ -14,6 +14,7 @@ from faultsight.detect.peers._training import (
     RowForecaster,
     TrainingConfig,
     mean_of_known,
+    signed_square,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
@@ -83,4 +84,4 @@ class LSTMForecaster(NetworkDetector):
 
     def _read(self, batch: Batch) -> Tensor:
         found: Tensor = self.network(batch.rows[:, :-1])[:, -1]
-        return (batch.rows[:, -1] - found).square()
+        return signed_square(batch.rows[:, -1] - found)

@@ -105,11 +105,11 @@ class LSTMNDT(NetworkDetector):
 
     def _read(self, batch: Batch) -> Tensor:
         found: Tensor = self.network(batch.rows[:, :-1])[:, -1]
-        return (batch.rows[:, -1] - found).abs()
+        return batch.rows[:, -1] - found
 
     def _errors(self, bank: WindowBank) -> NDArray[Any]:
         errors = np.where(bank.known[bank.ends], super()._errors(bank), np.nan).astype(np.float32)
         bounds = np.searchsorted(bank.owners, np.arange(1, len(bank.entities)))
         memory = 1.0 - 2.0 / (self.config.smoothing_rows + 1)
-        smoothed = [remember(part, memory) for part in np.split(errors, bounds)]
-        return np.concatenate(smoothed) ** 2
+        smoothed = [remember(np.abs(part), memory) for part in np.split(errors, bounds)]
+        return np.copysign(np.concatenate(smoothed) ** 2, errors)

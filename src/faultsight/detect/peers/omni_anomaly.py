@@ -200,7 +200,8 @@ class OmniAnomaly(NetworkDetector):
     def _read(self, batch: Batch) -> Tensor:
         found = self.network(batch.rows, draw=False)
         surprise = gaussian_surprise(batch.rows, found.mean, found.deviation)[:, -1]
-        return surprise - math.log(self.config.least_deviation) - _HALF_LOG_TAU
+        error = surprise - math.log(self.config.least_deviation) - _HALF_LOG_TAU
+        return torch.copysign(error, (batch.rows - found.mean)[:, -1])
 
 
 def gaussian_surprise(rows: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:

@@ -106,8 +106,9 @@ class SubPCA(WindowDetector):
                 precision = some.T @ some + np.diag(self.noise[0] / self.signal)
                 weights[windows] = np.linalg.solve(precision, (rows[windows][:, cells] @ some).T).T
             last = slice(-len(self.kpis), None)
-            found.append((rows[:, last] - weights @ self.components[last].T) ** 2)
-        return np.concatenate(found)
+            found.append(rows[:, last] - weights @ self.components[last].T)
+        apart = np.concatenate(found)
+        return apart * np.abs(apart)
 
 
 def _flat(bank: WindowBank, start: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

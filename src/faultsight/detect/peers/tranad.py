@@ -16,6 +16,7 @@ from faultsight.detect.peers._training import (
     TrainingConfig,
     mean_of_known,
     positions,
+    signed_square,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
@@ -130,5 +131,4 @@ class TranAD(NetworkDetector):
 
     def _read(self, batch: Batch) -> Tensor:
         _, second = self.network(batch.rows)
-        found: Tensor = (second - batch.rows[:, -1]).square()
-        return found
+        return signed_square(batch.rows[:, -1] - second)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from faultsight.core.errors import SettingError
 from faultsight.detect.contract import Progress
-from faultsight.detect.peers._torch import Tensor, nn
+from faultsight.detect.peers._torch import Tensor, nn, torch
 from faultsight.detect.peers._training import (
     Batch,
     NetworkDetector,
@@ -138,4 +138,4 @@ class USAD(NetworkDetector):
         weight = self.config.weight
         error: Tensor = (last - first).square()
         other: Tensor = (last - again).square()
-        return weight * error + (1.0 - weight) * other
+        return torch.copysign(weight * error + (1.0 - weight) * other, last - first)

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from faultsight.app.application import Application
 from faultsight.app.build import open_application
+from faultsight.app.passwords import digest, new_secret
 from faultsight.app.roles import COMMAND_LINE, Role
 from faultsight.app.settings import Settings
 from faultsight.console.server import create_app
@@ -42,8 +43,19 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(state_dir=tmp_path / "state")
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty operations store, made once: its schema takes a while."""
+    folder = tmp_path_factory.mktemp("empty") / "state"
+    with open_application(Settings(state_dir=folder)) as opened:
+        return opened.ops.backup(folder / "copy.sqlite")
+
+
 @pytest.fixture
-def application(settings: Settings) -> Iterator[Application]:
+def application(settings: Settings, empty: Path) -> Iterator[Application]:
+    settings.state_dir.mkdir(mode=0o700)
+    (settings.state_dir / "operations.sqlite").touch(mode=0o600)
+    (settings.state_dir / "operations.sqlite").write_bytes(empty.read_bytes())
     with open_application(settings) as opened:
         yield opened
 
@@ -51,12 +63,12 @@ def application(settings: Settings) -> Iterator[Application]:
 @pytest.fixture
 def users(application: Application, hashed: str) -> dict[str, str]:
     """Return a token of a user of each role; their names are the roles."""
-    tokens = {}
-    for role in ROLES:
-        application.ops.users.add(role, hashed, Role(role))
-        _, tokens[role] = application.accounts.add_token(
-            COMMAND_LINE, "test", Role(role), None, user=role
-        )
+    tokens = {role: f"fs_{new_secret()}" for role in ROLES}
+    store = application.ops.users
+    with application.ops.transaction() as tx:
+        for role, secret in tokens.items():
+            store.add(role, hashed, Role(role), tx=tx)
+            store.add_token(role, "test", digest(secret), role=Role(role), tx=tx)
     return tokens
 
 

@@ -153,8 +153,10 @@ class TestStoredNames:
     def test_suppressions(self, operator: TestClient) -> None:
         for name in NAMES:
             for told in ({"scope": {name: name}}, {"entity": name}):
-                body = {**told, "start_s": 0, "reason": name}
-                made = operator.post(f"{API}/suppressions", json=body).json()
+                body = {**told, "start_s": 0, "reason": f"because of {name}"}
+                answer = operator.post(f"{API}/suppressions", json=body)
+                assert answer.status_code == 201, answer.text
+                made = answer.json()
                 assert {key: made[key] for key in told} == told
 
 

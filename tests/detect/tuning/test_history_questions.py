@@ -116,4 +116,4 @@ def test_marks_are_of_history_alone_and_the_same_twice(seed: int, answer: bool) 
 def test_settings_that_cannot_be() -> None:
     for wrong in ({"near": 0.0}, {"distance": 0.0}, {"reach": 1.5}, {"most_rows": 1}):
         with pytest.raises(SettingError):
-            HistoryQuestions(**wrong)  # type: ignore[arg-type]
+            HistoryQuestions(**wrong)

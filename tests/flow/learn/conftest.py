@@ -119,7 +119,7 @@ def copied(state: State, folder: Path, *, with_feedback: bool = True) -> State:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[State]:
-    stations = simulate_stations(StationsConfig(n_stations=5, test_s=8 * DAY_S), seed=1001)
+    stations = simulate_stations(StationsConfig(n_stations=4, test_s=8 * DAY_S), seed=1001)
     frames = [a.then(b) for a, b in zip(stations.train, stations.test, strict=True)]
     now = [float(frames[0].window.end_s)]
     ops = Operations.open(tmp_path / "operations.sqlite", clock=lambda: now[0])

@@ -147,4 +147,4 @@ def test_a_quiet_window_that_was_trained_on_does_not_count() -> None:
 def test_settings_that_cannot_be() -> None:
     for wrong in ({"one_in": 1}, {"quiet_s": -1}, {"most_growth": 0.5}, {"spare_alarms": -1.0}):
         with pytest.raises(SettingError):
-            BackTestRule(**wrong)  # type: ignore[arg-type]
+            BackTestRule(**wrong)

@@ -68,7 +68,7 @@ class BackTestRule:
     >>> marks = [Mark(f"cell-{i}", TimeWindow(0, 3600), MarkKind.MISSED) for i in range(100)]
     >>> split = BackTestRule().split("cells", marks, TimeWindow(86400, 2 * 86400))
     >>> len(split.learned), len(split.held_out)
-    (82, 18)
+    (80, 20)
     """
 
     one_in: int = 5

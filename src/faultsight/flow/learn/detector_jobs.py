@@ -153,11 +153,9 @@ class _Work:
             self.plan.feed, self.seen_since(untuned), self.plan.answers,
             most=self.config.most_questions,
         )  # fmt: skip
-        marks, layers = self.split.learned, self._layers(untuned)
-        if isinstance(untuned, DeployedDetector):
-            marks = (*marks, *self._answered(untuned, asked))
+        marks = (*self.split.learned, *self._answered(untuned, asked))
         model, report = untuned.tune(
-            self.seen, marks, layers, ask=asked, progress=self.run.progress
+            self.seen, marks, self._layers(untuned), ask=asked, progress=self.run.progress
         )
         asked.keep(self.run.work)
         if not report.changed:
@@ -172,7 +170,7 @@ class _Work:
         }
         return [self._write(model, version, active.id, card)]
 
-    def _answered(self, untuned: DeployedDetector, ask: LabelTasks) -> list[Mark]:
+    def _answered(self, untuned: Any, ask: LabelTasks) -> list[Mark]:
         """Return what operators' answers say of history."""
         if not self.config.most_questions:
             return []

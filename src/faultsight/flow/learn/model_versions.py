@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from faultsight.core.errors import InputError
+from faultsight.core.errors import InputError, SettingError
+from faultsight.detect.contract import Storable
 from faultsight.detect.deployed import DeployedConfig, DeployedDetector
 from faultsight.detect.model_folder import load_detector
 from faultsight.flow.config import FeedConfig
@@ -28,7 +29,7 @@ def new_detector(rules: FeedConfig, *, checkpoint: Path | None = None) -> Any:
     Raises
     ------
     SettingError
-        If it has no such setting.
+        If it has no such setting, or its state cannot be stored.
     UnknownMemberError
         If there is no such detector or threshold.
     MissingExtraError
@@ -40,9 +41,12 @@ def new_detector(rules: FeedConfig, *, checkpoint: Path | None = None) -> Any:
         settings = {"threshold": rules.threshold, **rules.detector_settings}
         plain = detect.AnoTuner.with_settings(settings)
         return detect.AnoTuner(plain.config, checkpoint=checkpoint)
-    return DeployedDetector(
+    model = DeployedDetector(
         DeployedConfig(rules.detector, dict(rules.detector_settings), rules.threshold)
     )
+    if not isinstance(model.detector, Storable):
+        raise SettingError(f"{rules.detector} cannot be stored, and so not be a feed's detector")
+    return model
 
 
 def root_of(ops: Operations, model: ModelRecord) -> ModelRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.runners.processes import Processes, ProcessesConfig
 from faultsight.runners.serial import Serial
+from faultsight.stores.operations import AlarmFilter
 
-from .conftest import END_S, HOUR_S, LIVE_S, N_LIVE, N_TRAIN, Provider, hours, rows_of
+from .conftest import CONFIG, END_S, HOUR_S, LIVE_S, N_LIVE, N_TRAIN, Provider, hours, rows_of
 
 MakeProvider = Callable[..., Provider]
 
@@ -124,6 +126,31 @@ def test_a_tick_that_fails_stores_nothing_and_is_done_again(
     made.send(hours(live, 40, N_LIVE), now_s=END_S)
     made.tick(END_S)
     assert made.standing() == batch(provider, live).standing()
+
+
+@pytest.mark.parametrize("flap_gap_s", [0, 6 * HOUR_S])
+def test_a_station_that_is_silent_for_long(
+    provider: MakeProvider, live: pl.DataFrame, flap_gap_s: int
+) -> None:
+    """Its alarm is neither cleared nor raised by silence, and ends where it was last seen."""
+    config = replace(CONFIG, horizon_s=3 * HOUR_S, flap_gap_s=flap_gap_s)
+    silence = (pl.col("timestamp") >= LIVE_S + 14 * HOUR_S) & (
+        pl.col("timestamp") < LIVE_S + 48 * HOUR_S
+    )
+    told = live.filter(~silence | (pl.col("entity") != "cell-1"))
+    whole, made = provider(config), provider(config)
+    whole.send(told, now_s=END_S)
+    whole.tick(END_S)
+    for hour in range(0, N_LIVE, 3):
+        now_s = LIVE_S + (hour + 3) * HOUR_S
+        made.send(hours(told, hour, hour + 3), now_s=now_s)
+        made.tick(now_s)
+        if hour == 45:
+            (alarm,) = made.ops.alarms.find(AlarmFilter(entity="cell-1"))
+            assert alarm.end_s is None
+    alarm, *_ = made.ops.alarms.find(AlarmFilter(entity="cell-1"))
+    assert alarm.end_s == LIVE_S + 14 * HOUR_S
+    assert made.standing() == whole.standing()
 
 
 def test_rows_read_from_the_store_or_kept(provider: MakeProvider, live: pl.DataFrame) -> None:

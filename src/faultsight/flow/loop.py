@@ -325,7 +325,7 @@ def _rows_due(
     from_s = scored_until_s
     if from_s is None:
         from_s = store.window.start_s if config.since_s is None else config.since_s
-        from_s = from_s // config.block_s * config.block_s
+        from_s = -(-from_s // step) * step
     until_s = min((now_s - config.lateness_s) // step * step, newest_s + step)
     return TimeWindow(from_s, max(until_s, from_s))
 

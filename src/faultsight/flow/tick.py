@@ -102,8 +102,10 @@ class Tick:
         By entity, where late data came.
     too_late : int
         Entities whose late data are not acted on any more.
-    rules_changed : sequence of TimeWindow
-        Where suppressions came, went or changed.
+    rules, rules_changed
+        The suppressions that stand; and where some came, went or changed.
+    attributes : mapping of str to mapping
+        Of each entity.
     base_url : str
         Where the console is, for links.
     book, scores

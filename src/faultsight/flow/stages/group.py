@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from faultsight.core.alarm import AlarmRecord
 from faultsight.core.incident import IncidentRecord, IncidentState, incident_id
 from faultsight.core.kpi_frame import TimeWindow
+from faultsight.flow.records import FOREVER_S
 
 if TYPE_CHECKING:
     from faultsight.flow.tick import Tick
 
 __all__ = ["Cluster", "Group", "Scope", "clusters", "scope_of"]
 
-_FOREVER_S = 2**53
 _NAMED = 3
 
 Scope: TypeAlias = tuple[tuple[str, str], ...]
@@ -141,7 +141,7 @@ class Group:
     def _regroup(self, tick: Tick, moved: Mapping[Scope, int]) -> None:
         config = tick.config
         first_s = min(moved.values())
-        near = TimeWindow(first_s - config.longest_s - config.gap_s, _FOREVER_S)
+        near = TimeWindow(first_s - config.longest_s - config.gap_s, FOREVER_S)
         told = tick.records.incidents(config.name, near)
         told = [incident for incident in told if incident.scope in moved]
         tick.stored_incidents.update((incident.id, incident) for incident in told)
@@ -191,7 +191,7 @@ class Group:
         """Return all alarms from a start on that are told."""
         found = {alarm.id: alarm for alarm in tick.wanted.values()}
         if first_s < tick.scope.start_s:
-            everything = TimeWindow(first_s, _FOREVER_S)
+            everything = TimeWindow(first_s, FOREVER_S)
             for alarm in tick.records.alarms(tick.config.name, everything):
                 if alarm.id not in tick.stored:
                     found.setdefault(alarm.id, alarm)
@@ -209,7 +209,7 @@ class Group:
         if not ids:
             return
         near = tick.records.incidents(
-            tick.config.name, TimeWindow(tick.scope.start_s - tick.config.longest_s, _FOREVER_S)
+            tick.config.name, TimeWindow(tick.scope.start_s - tick.config.longest_s, FOREVER_S)
         )
         for incident in near:
             if incident.id in ids:

@@ -44,6 +44,18 @@ class RaiseAlarms:
             if entity in tick.touched:
                 mine = self._made_again(tick, entity, mine)
             tick.wanted.update((alarm.id, alarm) for alarm in mine)
+        self._widen(tick)
+
+    def _widen(self, tick: Tick) -> None:
+        """Widen the scope over alarms that turn out to have ended before it, as after a silence."""
+        begin_s = tick.scope.start_s
+        ended = [a.start_s for a in tick.wanted.values() if (a.end_s or begin_s + 1) <= begin_s]
+        if not ended:
+            return
+        tick.scope = TimeWindow(min(ended), tick.scope.end_s)
+        for alarm in tick.records.alarms(tick.config.name, TimeWindow(min(ended), FOREVER_S)):
+            if alarm.id not in tick.stored:
+                tick.stored[alarm.id] = tick.wanted[alarm.id] = alarm
 
     def _made_again(
         self, tick: Tick, entity: str, stored: Sequence[AlarmRecord]

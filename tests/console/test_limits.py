@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from starlette.testclient import TestClient
 
 from faultsight.app.application import Application
 from faultsight.app.build import open_application
+from faultsight.app.busy import BusyError
 from faultsight.app.roles import COMMAND_LINE
 from faultsight.app.settings import LimitSettings, Settings, load_settings
-from faultsight.app.uploads import read_upload
+from faultsight.app.uploads import Incoming, read_upload
 from faultsight.bench.served import Served
 from faultsight.console.server import create_app
 from faultsight.core.errors import InputError
@@ -191,6 +194,31 @@ def _send_without_end(port: int, head: bytes) -> bytes:
             finally:
                 client.settimeout(60)
         return answer + everything(client)
+
+
+def test_so_many_uploads_at_once_and_no_more(quick: Application) -> None:
+    begun: list[Incoming] = []
+    with suppress(BusyError):
+        while len(begun) < 100:
+            begun.append(quick.uploads.begin("cells", ".csv"))
+    assert 1 < len(begun) < 20
+    csv = {"content-type": "text/csv"}
+    path = "/api/v1/feeds/cells/uploads"
+    rows = b"entity,timestamp,x\na,0,1\n"
+    assert client_of(quick).post(path, content=rows, headers=csv).status_code == 503
+    for incoming in begun:
+        incoming.close()
+    assert client_of(quick).post(path, content=rows, headers=csv).status_code == 201
+
+
+def test_what_a_crash_left_is_removed_and_nothing_else(quick: Application) -> None:
+    left, running = quick.uploads.begin("cells", ".csv"), quick.uploads.begin("cells", ".csv")
+    first = min(quick.folder.incoming.iterdir())
+    os.utime(first, (1, 1))
+    assert quick.uploads.drop_left_over() == 1
+    assert len(list(quick.folder.incoming.iterdir())) == 1
+    left.close()
+    running.close()
 
 
 class TestTables:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from functools import cache
-from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
+from faultsight.app.busy import AtMost
 from faultsight.core.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["check_password", "digest", "hash_password", "new_secret"]
 SHORTEST, LONGEST = 12, 1024
 
 # Each check takes tens of megabytes on purpose; a crowd of logins must not take all of them.
-_AT_ONCE = BoundedSemaphore(2)
+_AT_ONCE = AtMost(2, "logins", wait_s=5.0)
 
 
 def hash_password(password: str) -> str:

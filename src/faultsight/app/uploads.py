@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 import polars as pl
 
+from faultsight.app.busy import AtMost
 from faultsight.app.folders import StateFolder
 from faultsight.app.intake import Intake, Taken
 from faultsight.app.roles import Principal
@@ -21,6 +24,8 @@ from faultsight.stores.operations import Operations
 __all__ = ["Incoming", "Uploads", "read_upload"]
 
 _LONGEST_LINE = 4_000_000
+_MOST_OPEN, _MOST_READ, _WAIT_S = 8, 2, 30.0
+"""Uploads on their way; those in memory at one time; how long the others wait for that."""
 
 
 class Uploads:
@@ -41,6 +46,8 @@ class Uploads:
         self._folder = folder
         self._intake = intake
         self._limits = limits
+        self._open = AtMost(_MOST_OPEN, "uploads", wait_s=0.0)
+        self._reading = AtMost(_MOST_READ, "uploads", wait_s=_WAIT_S)
 
     def begin(self, feed: str, suffix: str) -> Incoming:
         """Begin an upload of ``.csv`` or ``.parquet``.
@@ -49,15 +56,20 @@ class Uploads:
         ------
         NotFoundError
             If there is no such feed.
+        BusyError
+            If too many are on their way in.
         """
         self._ops.feeds.get(feed)
         self._folder.incoming.mkdir(parents=True, exist_ok=True)
         path = self._folder.incoming / f"{secrets.token_hex(16)}{suffix}"
-        return Incoming(self._ops, self._intake, self._limits, feed, path)
+        turns = self._open, self._reading
+        return Incoming(self._ops, self._intake, self._limits, turns, feed, path)
 
     def drop_left_over(self) -> int:
-        """Remove what a crash left on its way in; returns how many files."""
-        left = list(self._folder.incoming.glob("*")) if self._folder.incoming.is_dir() else []
+        """Remove what a crash left on its way in, and nothing that may still come; says how many."""
+        folder = self._folder.incoming
+        oldest_s = time.time() - self._limits.upload_s - _WAIT_S
+        left = [path for path in folder.glob("*") if path.stat().st_mtime < oldest_s]
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)
@@ -67,8 +79,17 @@ class Incoming:
     """One upload on its way in; `close` removes its file whatever happened."""
 
     def __init__(
-        self, ops: Operations, intake: Intake, limits: LimitSettings, feed: str, path: Path
+        self,
+        ops: Operations,
+        intake: Intake,
+        limits: LimitSettings,
+        turns: tuple[AtMost, AtMost],
+        feed: str,
+        path: Path,
     ) -> None:
+        being_open, self._reading = turns
+        self._held = ExitStack()
+        self._held.enter_context(being_open)
         self._ops = ops
         self._intake = intake
         self._limits = limits
@@ -76,7 +97,11 @@ class Incoming:
         self._path = path
         self._digest = hashlib.sha256()
         self._size = 0
-        self._file: IO[bytes] = path.open("xb")
+        try:
+            self._file: IO[bytes] = path.open("xb")
+        except OSError:
+            self._held.close()
+            raise
 
     def write(self, part: bytes) -> None:
         """Add bytes."""
@@ -91,6 +116,8 @@ class Incoming:
         ------
         InputError
             If it is empty, cannot be read, or passes a limit.
+        BusyError
+            If others are being read all the while.
         """
         self._file.close()
         if not self._size:
@@ -98,22 +125,25 @@ class Incoming:
         key = f"upload {self._size} {self._digest.hexdigest()}"
         if self._intake.seen(self._feed, key):
             return Taken(key, is_new=False)
-        source = f"upload by {who.name}"
-        if self._ops.feeds.get(self._feed).kind == "polls":
-            look_at_size(self._path, self._limits)
-            taken = self._intake.take_polls(self._feed, self._path, key=key, source=source)
-        else:
-            names = self._intake.name_columns(self._feed)
-            table = read_upload(self._path, self._limits, names)
-            taken = self._intake.take(self._feed, table, key=key, source=source)
+        with self._reading:
+            taken = self._read(key, f"upload by {who.name}")
         detail = {"key": key, "n_rows": taken.n_rows, "n_quarantined": taken.n_quarantined}
         self._ops.audit.append(who.name, "uploaded", f"feed {self._feed}", detail=detail)
         return taken
+
+    def _read(self, key: str, source: str) -> Taken:
+        if self._ops.feeds.get(self._feed).kind == "polls":
+            look_at_size(self._path, self._limits)
+            return self._intake.take_polls(self._feed, self._path, key=key, source=source)
+        names = self._intake.name_columns(self._feed)
+        table = read_upload(self._path, self._limits, names)
+        return self._intake.take(self._feed, table, key=key, source=source)
 
     def close(self) -> None:
         """Remove the file."""
         self._file.close()
         self._path.unlink(missing_ok=True)
+        self._held.close()
 
 
 def read_upload(path: Path, limits: LimitSettings, names: Sequence[str]) -> pl.DataFrame:

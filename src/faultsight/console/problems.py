@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from faultsight.app.accounts import LoginRefusedError, NotAllowedError, TooManyAttemptsError
+from faultsight.app.busy import BusyError
 from faultsight.core.errors import (
     ConflictError,
     FaultSightError,
@@ -35,6 +36,7 @@ _STATUS_OF: Sequence[tuple[type[FaultSightError], int]] = (
     (LoginRefusedError, 401),
     (NotAllowedError, 403),
     (TooManyAttemptsError, 429),
+    (BusyError, 503),
     (StoreError, 503),
     (FaultSightError, 422),
 )

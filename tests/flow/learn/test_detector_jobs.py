@@ -345,7 +345,8 @@ def test_interrupted_training_of_anotuner_ends_with_the_same_weights(
 def test_anotuner_asks_and_learns_from_the_answers(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from faultsight.detect.anotuner import _tuning, active_learning
+    from faultsight.detect.anotuner import _tuning
+    from faultsight.detect.tuning import active_learning
 
     # A network that is hardly trained keeps everything together.
     finer = partial(active_learning.ActiveLearning, distance=0.005)

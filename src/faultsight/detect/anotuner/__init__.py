@@ -27,11 +27,11 @@ from faultsight.detect.anotuner._residuals import deviations
 from faultsight.detect.anotuner._rows import RowBank
 from faultsight.detect.anotuner._training import Training, train
 from faultsight.detect.anotuner._tuning import TuningConfig, TuningReport, tune
-from faultsight.detect.anotuner.active_learning import Query
 from faultsight.detect.anotuner.conditions import CONDITIONS, Condition
 from faultsight.detect.contract import Detector, Progress, Score, silent
 from faultsight.detect.scaling import Scaling
 from faultsight.detect.thresholds import THRESHOLDS
+from faultsight.detect.tuning.active_learning import Query
 from faultsight.detect.tuning.aggregation import aggregate, remember
 from faultsight.detect.tuning.pattern_head import PatternHead
 from faultsight.detect.tuning.residual_head import ResidualHead

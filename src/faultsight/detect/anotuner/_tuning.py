@@ -16,13 +16,13 @@ from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.anotuner._kept import KeptDeviations
 from faultsight.detect.anotuner._rows import RowBank, Windows
-from faultsight.detect.anotuner.active_learning import ActiveLearning, Query, choose_history
 from faultsight.detect.anotuner.augmentation import Augmentation, augment, n_generated
 from faultsight.detect.anotuner.conditions import CONDITIONS
 from faultsight.detect.anotuner.fine_tuning import Examples, FineTuning, fine_tune
 from faultsight.detect.contract import Progress
 from faultsight.detect.scaling import Scaling
 from faultsight.detect.thresholds import THRESHOLDS
+from faultsight.detect.tuning.active_learning import ActiveLearning, Query, choose_history
 from faultsight.detect.tuning.guard import CrossValidation
 from faultsight.detect.tuning.history_like_anomalies import history_like_anomalies
 from faultsight.detect.tuning.history_sample import sample_history

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faultsight.core.errors import SettingError
-from faultsight.detect.anotuner.active_learning import (
+from faultsight.detect.tuning.active_learning import (
     ActiveLearning,
     Query,
     assign,

@@ -62,6 +62,16 @@ def get(port: int, path: str) -> Any:
         return json.loads(answer.read())
 
 
+def post(port: int, path: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        data=json.dumps(body).encode(),
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read())
+
+
 def wait_for(what: Callable[[], Any], timeout_s: float = 120.0) -> Any:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -106,6 +116,14 @@ def test_files_come_in_a_model_is_trained_and_rows_are_scored(
     assert {job["kind"]: job["state"] for job in get(port, "/api/v1/jobs")["items"]} == {
         "loop": "running", "retrain": "done",
     }  # fmt: skip
+    asked = {"start_s": scored - 2 * DAY_S, "end_s": scored}
+    body = {"kind": "backtest", "feed": "cells", "window": asked, "settings": {"raise_rows": 3}}
+    path = f"/api/v1/jobs/{post(port, '/api/v1/jobs', body)['id']}"
+    wait_for(lambda: get(port, path)["state"] not in ("queued", "running"))
+    tried = get(port, path)
+    assert (tried["state"], tried["error"]) == ("done", "")
+    assert tried["result"]["window"] == [scored - 2 * DAY_S, scored]
+    assert get(port, "/api/v1/feeds/cells")["settings"]["raise_rows"] == 1
     served.process.send_signal(signal.SIGTERM)
     assert served.end() == 0
     assert served.lines[-1] == "faultsight: stopped\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
@@ -108,6 +109,16 @@ class TestIncidents:
         late = self.change(operator, seeded.incident, tag, state="open")
         assert late.status_code == 409
         assert operator.get(f"{API}/incidents/{seeded.incident}").json()["state"] == "resolved"
+
+    def test_of_many_edits_at_once_one_wins(self, operator: TestClient, seeded: Any) -> None:
+        tag = operator.get(f"{API}/incidents/{seeded.incident}").headers["etag"]
+        with ThreadPoolExecutor(8) as pool:
+            edits = [
+                pool.submit(self.change, operator, seeded.incident, tag, state="acknowledged")
+                for _ in range(8)
+            ]
+            statuses = sorted(edit.result().status_code for edit in edits)
+        assert statuses == [200] + [409] * 7
 
     def test_an_edit_without_a_version_is_refused(self, operator: TestClient, seeded: Any) -> None:
         assert self.change(operator, seeded.incident, None, state="open").status_code == 428

@@ -66,7 +66,7 @@ class Uploads:
         return Incoming(self._ops, self._intake, self._limits, turns, feed, path)
 
     def drop_left_over(self) -> int:
-        """Remove what a crash left on its way in, and nothing that may still come; says how many."""
+        """Remove what a crash left, and nothing that may still come; returns how many files."""
         folder = self._folder.incoming
         oldest_s = time.time() - self._limits.upload_s - _WAIT_S
         left = [path for path in folder.glob("*") if path.stat().st_mtime < oldest_s]

@@ -153,7 +153,9 @@ def _summary(member: type) -> list[str]:
 def _settings(config: Any) -> list[str]:
     if not fields(config):
         return []
-    told = dict(_meanings(config.__doc__ or ""))
+    told: dict[str, str] = {}
+    for kind in reversed(type(config).__mro__):  # settings may be inherited
+        told |= _meanings(kind.__doc__ or "")
     lines = ["", "| setting | default | what it is |", "|---|---|---|"]
     for item in fields(config):
         default = item.default if item.default is not MISSING else "(made)"

@@ -224,12 +224,15 @@ class NetworkDetector(WindowDetector):
 
     def _learned(self) -> Mapping[str, NDArray[np.float64]]:
         tensors = self.network.state_dict()
-        return {f"network.{name}": t.double().numpy() for name, t in tensors.items()}
+        # A stored array has at least one axis.
+        return {f"network.{name}": np.atleast_1d(t.double().numpy()) for name, t in tensors.items()}
 
     def _take(self, state: DetectorState) -> None:
         self.network = self._build(len(state.kpis)).eval()
         tensors = {
-            name: torch.from_numpy(state.array(f"network.{name}", *like.shape)).to(like.dtype)
+            name: torch.from_numpy(state.array(f"network.{name}", *(like.shape or (1,))))
+            .to(like.dtype)
+            .reshape(like.shape)
             for name, like in self.network.state_dict().items()
         }
         self.network.load_state_dict(tensors)

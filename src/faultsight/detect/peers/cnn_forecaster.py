@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from faultsight.core.errors import SettingError
 from faultsight.detect.contract import Progress
@@ -30,7 +29,7 @@ class CNNForecasterConfig(TrainingConfig):
     Parameters
     ----------
     window : int
-        Rows that a prediction looks back; the paper takes 45 or 35.
+        Rows that a prediction looks back; the TSB-AD benchmark takes 50.
     filters : sequence of int
         Channels of each convolution of width 3, with max-pooling by 2 after it: the paper's two
         of 32.
@@ -49,11 +48,6 @@ class CNNForecasterConfig(TrainingConfig):
             raise SettingError("filters are at least one, each of at least 1 channel")
         if self.window < 2 ** len(self.filters):
             raise SettingError(f"{len(self.filters)} poolings leave nothing of {self.window} rows")
-
-    @classmethod
-    def paper(cls, **changes: Any) -> CNNForecasterConfig:
-        """Return the paper's size."""
-        return cls(**({"window": 45} | changes))
 
 
 class CNNForecaster(NetworkDetector):

@@ -39,8 +39,8 @@ class DeepSADConfig(TrainingConfig):
     window : int
         Rows of a window; the paper has none.
     epochs, pretrain_epochs : int
-        Of the network, and before of an autoencoder with its weights; the authors' 150 and 150 on
-        images. 20 and 10 here.
+        Of the network, and before of an autoencoder with its weights; the authors train for longer,
+        on images.
     n_hidden : sequence of int
         Units of each layer, the last of them the representation. The paper's for tables, 32, 16, 8,
         is doubled for the columns of a window.

@@ -30,7 +30,7 @@ class GDNConfig(TrainingConfig):
     window : int
         Rows that a prediction looks back; the paper's 5.
     epochs, batch : int
-        The paper trains up to 50 epochs of 32 windows with early stopping; 20 of 128 here.
+        The authors train 30 to 100 epochs of 32 to 128 windows, and stop early; 20 of 128 here.
     n_embedding : int
         Of each KPI's vector; the paper's 64 (128 for its larger set).
     n_neighbors : int
@@ -47,7 +47,7 @@ class GDNConfig(TrainingConfig):
 
     @classmethod
     def paper(cls, **changes: Any) -> GDNConfig:
-        """Return the paper's training."""
+        """Return the authors' longer training."""
         return cls(**({"epochs": 50, "batch": 32} | changes))
 
 

@@ -27,7 +27,7 @@ class KMeansWindowsConfig:
     Parameters
     ----------
     n_clusters : int
-        Typical windows; 20 as in the first paper.
+        Typical windows; the TSB-AD benchmark takes 10, of 40 rows.
     window : int
         Rows of a window.
     most_windows : int

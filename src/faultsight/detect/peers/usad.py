@@ -28,11 +28,11 @@ class USADConfig(TrainingConfig):
     Parameters
     ----------
     window : int
-        The paper's 12 (for two of its sets).
+        The authors' 12.
     epochs, batch : int
         The authors' code trains 100 epochs of 7,919 windows; 20 of 32 here.
     n_latent : int
-        The paper's 40.
+        The authors' code has 100 for each row of a window, 1,200; 40 here.
     weight : float
         Of the first autoencoder's error in the score (the paper's alpha; beta is the rest).
     """
@@ -52,8 +52,8 @@ class USADConfig(TrainingConfig):
 
     @classmethod
     def paper(cls, **changes: Any) -> USADConfig:
-        """Return the authors' training."""
-        return cls(**({"epochs": 100, "batch": 7919} | changes))
+        """Return the authors' size and training."""
+        return cls(**({"epochs": 100, "batch": 7919, "n_latent": 1200} | changes))
 
 
 class USADNetwork(nn.Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from faultsight.app.folders import StateFolder
 from faultsight.app.roles import Principal
-from faultsight.flow.learn import promote, reject, revert
 from faultsight.stores.operations import ModelDecision, ModelRecord, Operations, Page
 
 __all__ = ["Models"]
@@ -35,14 +34,20 @@ class Models:
 
     def promote(self, feed: str, version: int, who: Principal, *, why: str) -> ModelRecord:
         """Make a model the active one of its feed."""
+        from faultsight.flow.learn import promote
+
         return promote(self._ops, self._folder.path, _id(feed, version), by=who.name, why=why)
 
     def reject(self, feed: str, version: int, who: Principal, *, why: str) -> ModelRecord:
         """Decide that a candidate does not become active."""
+        from faultsight.flow.learn import reject
+
         return reject(self._ops, _id(feed, version), by=who.name, why=why)
 
     def revert(self, feed: str, who: Principal, *, why: str) -> ModelRecord:
         """Go back to the model before the active one."""
+        from faultsight.flow.learn import revert
+
         return revert(self._ops, self._folder.path, feed, by=who.name, why=why)
 
 

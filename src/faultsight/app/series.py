@@ -15,7 +15,6 @@ from faultsight.app.thinning import kept_rows
 from faultsight.core.errors import InputError, NotFoundError
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.core.polls import LEVELS, NodePolls
-from faultsight.flow.cubes.overall import overall_frame
 from faultsight.flow.score_store import RESIDUAL
 from faultsight.stores.operations import Feed, Operations
 from faultsight.stores.telemetry import KpiStore
@@ -156,6 +155,8 @@ class SeriesReader:
         if stored.kind == "cube":
             if entity != stored.name:
                 raise NotFoundError("entity", entity)
+            from faultsight.flow.cubes.overall import overall_frame
+
             frame = overall_frame(store, _on_grid(window, stored.interval_s), config_of(stored))
             return [] if frame is None else thin.frame(frame, kpis or frame.kpis)
         if not _is_entity(store, entity):

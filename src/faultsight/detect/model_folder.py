@@ -173,7 +173,7 @@ def _write(model: DeployedDetector, folder: Path, card: Mapping[str, Any]) -> No
     )
     if model.usual:
         arrays["usual"] = np.stack(list(model.usual.values()))
-    data = save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    data = save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
     told = {
         "format": _FORMAT,
         "method": _METHOD,

@@ -306,6 +306,9 @@ class TestCubes:
         told = viewer.get(f"{API}/feeds/cdn/cube", params=asked).json()
         assert [row["elements"] for row in told["rows"]] == [["b"], ["c"]]
         assert told["is_cut"]
+        span: dict[str, Any] = {"entity": "cdn", "from_s": 0, "to_s": 120}
+        series = viewer.get(f"{API}/feeds/cdn/series", params=span).json()
+        assert [(c["name"], c["values"]) for c in series["kpis"]] == [("hits", [15.0, 59.0])]
         whole = viewer.get(f"{API}/feeds/cdn/cube", params={"from_s": 60, "to_s": 120}).json()
         assert whole["rows"] == [{"elements": [], "values": [59.0], "baseline": [15.0]}]
 

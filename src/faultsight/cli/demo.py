@@ -1,11 +1,11 @@
-"""faultsight demo: real and simulated faults localized, with a report to look at."""
+"""faultsight demo: a small provider watched for two weeks, and a page that tells the story."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -13,139 +13,160 @@ from typer import Option
 from faultsight.cli._json_option import STDOUT, JsonTarget, write_json
 
 if TYPE_CHECKING:
-    from faultsight.core.combination import AttributeCombination
-    from faultsight.core.cube import KpiCube
-    from faultsight.localize.history import History
+    from rich.console import Console
+
+    from faultsight.story.report import Told
 
 __all__ = ["demo"]
 
-_STREAM_SEEDS = (0, 1)
-_CUBE_CASES = (0, 1, 2)
+_MARKER = "made-by-faultsight-demo"
 
 
 def demo(
-    out: Annotated[Path, Option(help="Folder of the report.")] = Path("faultsight-demo"),
-    method: Annotated[str, Option(help="scan, rapminer, or a peer.")] = "scan",
+    out: Annotated[
+        Path, Option(help="Folder of the report and the state; an earlier demo in it is replaced.")
+    ] = Path("faultsight-demo"),
+    seed: Annotated[int, Option(min=0, help="Same seed, same report.")] = 0,
+    stations: Annotated[int, Option(min=2, max=1000, help="Base stations.")] = 40,
+    fnodes: Annotated[int, Option(min=1, max=200, help="Fiber nodes.")] = 12,
+    days: Annotated[
+        int, Option(min=2, max=28, help="Days of the history, and of each of the two weeks.")
+    ] = 7,
+    method: Annotated[
+        str, Option(help="Localizer of the page of single cases: scan, rapminer, or a peer.")
+    ] = "scan",
     json_target: JsonTarget = None,
 ) -> None:
-    """Localize real cases of a live-video service and a simulated CDN; write a report.
+    """Simulate a small Internet provider, watch it for two weeks, and tell what happened.
 
-    Nothing is downloaded: the real cases come with FaultSight.
+    Base stations, a CDN and a cable plant with known faults send telemetry;
+    the loop raises alarms, makes incidents, localizes and diagnoses them; an
+    operator answers for a week; models learn; the second week is compared
+    with the truth. Nothing is downloaded. `faultsight serve` goes on from
+    the state.
     """
     from rich.console import Console
     from rich.text import Text
 
     from faultsight.core.files import write_atomic
     from faultsight.localize import LOCALIZERS
-    from faultsight.localize.report import ReportCase, write_report
+    from faultsight.localize.report import write_report
+    from faultsight.story import ProviderConfig, live_through, simulate_provider
+    from faultsight.story.localized_cases import case_rows, localized_cases
+    from faultsight.story.report import render_story, tell
 
-    localizer = LOCALIZERS.load(method)()
-    progress = Console(stderr=True, highlight=False)
+    LOCALIZERS.load(method)  # an unknown one is told of before the work
     console = Console(quiet=json_target == STDOUT, highlight=False)
-    progress.print("localizing real cases (RobustSpot, MIT) and a simulated CDN")
-    shown, rows = [], []
-    for title, cube, history, truth in _cases():
-        started = perf_counter()
-        answer = localizer.localize(cube)
-        seconds = perf_counter() - started
-        shown.append(ReportCase(title, cube, answer, history, truth))
-        hits = sum(1 for root in truth if root in answer.combinations)
-        ranks = [
-            answer.combinations.index(root) + 1 for root in truth if root in answer.combinations
-        ]
-        rows.append(
-            {
-                "case": title,
-                "leaves": cube.n_leaves,
-                "seconds": seconds,
-                "roots_known": len(truth),
-                "roots_hit": hits,
-                "ranks": sorted(ranks),
-                **answer.to_dict(),
-            }
-        )
-        progress.print(Text(f"  {title}: {seconds * 1000:.0f} ms"))
-    console.print(_table(shown))
-    known = sum(row["roots_known"] for row in rows)
-    hit = sum(row["roots_hit"] for row in rows)
-    console.print(f"{hit} of {known} known roots found exactly")
-    page = write_report(out / "report.html", shown, title="FaultSight demo")
-    text = json.dumps({"method": method, "cases": rows}, indent=1, ensure_ascii=False)
+    config = ProviderConfig(
+        n_stations=stations, n_fnodes=fnodes, history_days=days, week_days=days, seed=seed
+    )
+    _make_room(out)
+    with _progress(Console(stderr=True, highlight=False)) as progress:
+        progress("simulating the provider", 0.0)
+        provider = simulate_provider(config)
+        lived = live_through(out / "state", provider, progress=lambda t, s: progress(t, 0.9 * s))
+        with lived.application:
+            progress("comparing with the truth", 0.9)
+            told = tell(lived)
+        progress("localizing real cases (RobustSpot, MIT) and a simulated CDN", 0.97)
+        cases = list(localized_cases(method))
+    links = {"localize": "localize.html"}
+    write_report(out / "localize.html", cases, title="Localized cases")
+    for feed, case in told.cubes.items():
+        links[feed] = f"incident-{feed}.html"
+        write_report(out / links[feed], [case], title=case.title)
+    document = {**told.document, "localize": {"method": method, "cases": case_rows(cases)}}
+    text = json.dumps(document, indent=1, ensure_ascii=False)
     write_atomic(out / "report.json", text + "\n")
-    console.print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
+    page = write_atomic(out / "report.html", render_story(told, links))
+    _summary(console, told, document["localize"]["cases"])
+    console.print(Text(f"report: {page.resolve()}"), soft_wrap=True)
+    state = (out / "state").resolve()
+    console.print(Text(f"next:   faultsight serve --state {_quoted(state)}"), soft_wrap=True)
     if json_target:
         write_json(text, json_target)
 
 
-def _table(shown: list[Any]) -> Any:
+def _make_room(out: Path) -> None:
+    """Remove the state of an earlier demo; anything else there is not ours to remove.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a state that no demo made.
+    """
+    import shutil
+
+    from faultsight.core.errors import InputError
+    from faultsight.core.files import write_atomic
+
+    state = out / "state"
+    if state.exists():
+        if state.is_symlink() or not (state / _MARKER).is_file():
+            raise InputError("it was not made by the demo; name another --out", source=str(state))
+        shutil.rmtree(state)
+    state.mkdir(parents=True, mode=0o700)
+    write_atomic(state / _MARKER, "The next `faultsight demo` into this folder replaces it.\n")
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str, float], None]]:
+    """Show a bar with what happens on a terminal, a line a step elsewhere."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    if not console.is_terminal:
+        said: list[str] = []
+
+        def tell(line: str, _share: float) -> None:
+            # A day has several ticks; a log needs one line.
+            step = line.partition(":")[0]
+            if not said or said[-1] != step or ", day" not in step:
+                console.print(Text(line), soft_wrap=True)
+            said.append(step)
+
+        yield tell
+        return
+    bar = Progress(BarColumn(24), TextColumn("{task.description}", markup=False),
+                   TimeElapsedColumn(), console=console, transient=True)  # fmt: skip
+    with bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda line, share: bar.update(task, description=line, completed=share)
+
+
+def _summary(console: Console, told: Told, cases: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from faultsight.cli._answer import summary_line
     from faultsight.core.printable import printable
 
     table = Table(box=None, pad_edge=False, show_edge=False)
-    for heading in ("case", "found", "known truth"):
+    for heading in ("second week", "before feedback", "after"):
         table.add_column(heading, overflow="fold")
-    table.add_column("")
-    for case in shown:
-        found = case.answer.combinations
-        truth = sorted(case.truth)
-        verdicts = [
-            f"hit, rank {found.index(root) + 1}" if root in found else "missed" for root in truth
-        ]
-        table.add_row(
-            Text(printable(case.title)),
-            Text(summary_line(case.answer, limit=1)),
-            Text("\n".join(printable(str(root).replace("&", ", ")) for root in truth)),
-            Text("\n".join(verdicts), style="green" if "missed" not in verdicts else "yellow"),
-        )
-    return table
+    week = told.document["second_week"]
+    for feed, key, name in (
+        ("stations", "f1_deployed", "stations: F1, point-adjusted, as deployed"),
+        ("stations", "false_alarms_per_entity_day", "stations: false alarms per station and day"),
+        ("cdn", "f1_deployed", "CDN: F1, point-adjusted, as deployed"),
+        ("cdn", "false_alarms_per_entity_day", "CDN: false alarms per day"),
+        ("cable", "macro_f1", "cable: macro F1 of verdicts"),
+    ):
+        before, after = week[feed]["before"][key], week[feed]["after"][key]
+        table.add_row(name, _figure(before), _figure(after))
+    console.print(table)
+    for one in told.document["incidents"]:
+        title = printable(one["incident"]["title"])
+        console.print(Text(f"incident {one['incident']['id']}, {one['feed']}: {title}"))
+    known = sum(row["roots_known"] for row in cases)
+    hit = sum(row["roots_hit"] for row in cases)
+    console.print(f"single cases: {hit} of {known} known roots found exactly")
 
 
-def _cases() -> Iterator[tuple[str, KpiCube, History | None, frozenset[AttributeCombination]]]:
-    """Yield the real cases, then simulated cubes, then moments of a simulated stream."""
-    from faultsight.core.cube import KpiCube
-    from faultsight.localize.data import open_dataset
-    from faultsight.sim.cdn_cube import cdn_case
-
-    shipped: Any = open_dataset("shipped")
-    for case in shipped.cases():
-        history = shipped.history(case.name)
-        yield f"live video {case.name}", history.cube, history, case.truth
-    for index in _CUBE_CASES:
-        simulated = cdn_case(index)
-        title = f"simulated CDN {index + 1}"
-        yield title, KpiCube.from_frame(simulated.table, name=title), None, simulated.truth
-    for seed in _STREAM_SEEDS:
-        history, truth = _stream_moment(seed)
-        yield f"simulated live CDN {seed + 1}", history.cube, history, truth
+def _figure(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
 
 
-def _stream_moment(seed: int) -> tuple[History, frozenset[AttributeCombination]]:
-    """Return the second tick of the first fault of a stream, forecast from before the fault."""
-    import polars as pl
+def _quoted(path: Path) -> str:
+    import shlex
 
-    from faultsight.localize.forecasts.moving_average import MovingAverage, MovingAverageConfig
-    from faultsight.localize.history import cube_from_history
-    from faultsight.sim.cdn_stream import CDN_KPIS, CDN_MEASURES, CdnStreamConfig, cdn_stream
-
-    # Two hours hold a fault, so that a first look takes seconds.
-    config = CdnStreamConfig(fault_every_s=7200, fault_lasts_s=(900, 3000))
-    tables, faulty = [], 0
-    for tick in cdn_stream(24, seed=seed, config=config):
-        tables.append(tick.table.with_columns(time=pl.lit(tick.time)))
-        faulty += bool(tick.faults)
-        if faulty == 2:
-            fault = tick.faults[0]
-            break
-    history = cube_from_history(
-        pl.concat(tables),
-        time="time",
-        measures=CDN_MEASURES,
-        baseline_before=fault.start,
-        kpis=CDN_KPIS,
-        forecaster=MovingAverage(config=MovingAverageConfig(window=6)),
-        name=f"live CDN {seed}",
-    )
-    return history, frozenset({fault.root})
+    return shlex.quote(str(path))

@@ -11,11 +11,13 @@ other as in a real station; some break exactly that consistency.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from faultsight.core.combination import AttributeCombination
 from faultsight.core.errors import SettingError
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.core.seed import random_stream
@@ -23,6 +25,7 @@ from faultsight.core.seed import random_stream
 __all__ = [
     "KINDS",
     "KPIS",
+    "SharedFault",
     "StationFault",
     "Stations",
     "StationsConfig",
@@ -106,6 +109,9 @@ class StationsConfig:
         Special events, normal however rare, for each region and day of the test part.
     upgraded_share, moved_share : float
         Stations that get new software, and that give traffic to a neighbour, in the test part.
+    shared_every_s : int
+        Each such span of the test part holds one fault that hits every station of one combination
+        of attributes, such as a region and vendor, at once; 0: none.
     """
 
     n_stations: int = 200
@@ -120,6 +126,7 @@ class StationsConfig:
     event_rate: float = 0.25
     upgraded_share: float = 0.25
     moved_share: float = 0.06
+    shared_every_s: int = 0
 
     def __post_init__(self) -> None:
         if self.n_stations < 1:
@@ -131,6 +138,8 @@ class StationsConfig:
         )  # fmt: skip
         if not all(0 <= share <= 1 for share in shares) or not self.event_rate >= 0:
             raise SettingError("shares lie between 0 and 1, and event_rate is at least 0")
+        if self.shared_every_s < 0:
+            raise SettingError("shared_every_s must be at least 0")
         if not 0 <= self.anomaly_rate < 0.5 or not 0 <= self.train_rate < 0.5:
             raise SettingError("anomaly rates lie between 0 and 0.5")
 
@@ -158,6 +167,28 @@ class StationFault:
     is_anomaly: bool
 
 
+@dataclass(frozen=True)
+class SharedFault:
+    """A fault that hit every station of one combination of attributes at once.
+
+    Parameters
+    ----------
+    root : AttributeCombination
+        Which; what `Stations.sites` says of them.
+    kind : str
+        What; each of its stations has a `StationFault` of this kind and window.
+    window : TimeWindow
+        When.
+    entities : tuple of str
+        The stations.
+    """
+
+    root: AttributeCombination
+    kind: str
+    window: TimeWindow
+    entities: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Stations:
     """A simulated fleet.
@@ -170,12 +201,15 @@ class Stations:
         Ground truth, in order of station and time.
     sites : polars.DataFrame
         entity, region, vendor, band, software.
+    shared : tuple of SharedFault
+        Those faults that hit several stations for one reason, in order of time.
     """
 
     train: tuple[KpiFrame, ...]
     test: tuple[KpiFrame, ...]
     faults: tuple[StationFault, ...]
     sites: pl.DataFrame
+    shared: tuple[SharedFault, ...] = ()
 
 
 @dataclass(eq=False)
@@ -226,9 +260,11 @@ def simulate_stations(config: StationsConfig | None = None, *, seed: int = 0) ->
                 for i in range(config.n_stations)]  # fmt: skip
     sites = _sites(entities, seed)
     latent, capacity = _usual(config, sites, n_rows, seed)
+    shared = _shared_faults(config, sites, n_train, n_rows, seed)
     episodes = _faults(config, n_train, n_rows, seed) + _changes(
         config, sites, n_train, n_rows, seed
     )
+    episodes += [episode for _, members in shared for episode in members]
     for episode in episodes:
         _act_on_latent(
             latent, episode, random_stream(seed, "act", episode.station, episode.rows.start)
@@ -251,7 +287,8 @@ def simulate_stations(config: StationsConfig | None = None, *, seed: int = 0) ->
         ))  # fmt: skip
     faults = tuple(sorted((_told(e, entities, config) for e in episodes),
                           key=lambda f: (f.entity, f.window, f.kind)))  # fmt: skip
-    return Stations(parts[0], parts[1], faults, sites)
+    told = tuple(_shared_told(root, members, entities, config) for root, members in shared)
+    return Stations(parts[0], parts[1], faults, sites, told)
 
 
 def _sites(entities: list[str], seed: int) -> pl.DataFrame:
@@ -357,6 +394,50 @@ def _faults(config: StationsConfig, n_train: int, n_rows: int, seed: int) -> lis
     return episodes
 
 
+def _shared_faults(
+    config: StationsConfig, sites: pl.DataFrame, n_train: int, n_rows: int, seed: int
+) -> list[tuple[AttributeCombination, list[_Episode]]]:
+    """Draw faults with a root: which stations, and what each of them suffers."""
+    span = config.shared_every_s // config.interval_s
+    places = _shared_places(sites)
+    if not span or not places:
+        return []
+    found = []
+    for number, first in enumerate(range(n_train, n_rows - span + 1, span)):
+        stream = random_stream(seed, "shared faults", number)
+        root, stations = places[int(stream.integers(len(places)))]
+        kind = str(stream.choice(_SHARED_KINDS))
+        hours = float(np.clip(stream.lognormal(*_DURATIONS[kind]), 3, 12))
+        length = min(max(round(hours * _HOUR_S / config.interval_s), 1), span)
+        start = _start(first, first + span - length, config, stream)
+        severity = float(_severity(config, stream, 1)[0])
+        rows = slice(start, start + length)
+        found.append((root, [
+            _Episode(station, kind, rows, severity, _KPIS_OF_KIND[kind], True)
+            for station in stations
+        ]))  # fmt: skip
+    return found
+
+
+def _shared_places(sites: pl.DataFrame) -> list[tuple[AttributeCombination, tuple[int, ...]]]:
+    """Return combinations of one or two attributes with several stations, but not too many.
+
+    Of combinations with the same stations only the shortest counts: the others say no more.
+    """
+    attributes = [name for name in sites.columns if name != "entity"]
+    most = max(sites.height // 3, 2)
+    least = min(3, most)
+    found: dict[tuple[int, ...], AttributeCombination] = {}
+    for names in [(a,) for a in attributes] + list(combinations(attributes, 2)):
+        for values in sorted(set(sites.select(names).iter_rows())):
+            pairs = dict(zip(names, values, strict=True))
+            is_one = np.logical_and.reduce([sites[a].to_numpy() == v for a, v in pairs.items()])
+            stations = tuple(np.flatnonzero(is_one).tolist())
+            if least <= len(stations) <= most:
+                found.setdefault(stations, AttributeCombination(pairs))
+    return sorted(((root, stations) for stations, root in found.items()), key=lambda one: one[0])
+
+
 def _severity(config: StationsConfig, stream: np.random.Generator, n: int) -> NDArray[np.float64]:
     """Draw how bad faults are, between the least that operators would label and 1."""
     least = config.least_severity
@@ -373,6 +454,7 @@ def _start(first: int, last: int, config: StationsConfig, stream: np.random.Gene
 
 
 _DAWN_H, _NIGHT_SHARE = 7, 0.2
+_SHARED_KINDS = ("congestion", "interference", "sleeping_cell")
 _DURATIONS = {
     "single_kpi": (0.9, 0.5), "broken_relation": (1.1, 0.6), "sleeping_cell": (1.2, 0.7),
     "congestion": (0.9, 0.5), "interference": (1.3, 0.7), "drift": (2.6, 0.4),
@@ -559,6 +641,14 @@ def _told(episode: _Episode, entities: list[str], config: StationsConfig) -> Sta
         entities[episode.station], episode.kind, TimeWindow(start_s, end_s), episode.kpis,
         episode.is_anomaly,
     )  # fmt: skip
+
+
+def _shared_told(
+    root: AttributeCombination, members: list[_Episode], entities: list[str],
+    config: StationsConfig,
+) -> SharedFault:  # fmt: skip
+    told = [_told(episode, entities, config) for episode in members]
+    return SharedFault(root, told[0].kind, told[0].window, tuple(one.entity for one in told))
 
 
 def faults_table(stations: Stations) -> pl.DataFrame:

@@ -62,6 +62,8 @@ class CdnStreamConfig:
         Each such span holds one fault, at a random place in it; eight hours.
     fault_lasts_s : tuple of int
         Shortest and longest fault.
+    faults_from_s : int
+        Faults that would start within so many seconds from the start are left out: a quiet history.
     fault_share : tuple of float
         A root carries this share of the mean requests: faults nobody can see on the total, and
         faults of the whole, are left out.
@@ -76,6 +78,7 @@ class CdnStreamConfig:
     median_requests: float = 1.5
     fault_every_s: int = 28_800
     fault_lasts_s: tuple[int, int] = (900, 3600)
+    faults_from_s: int = 0
     fault_share: tuple[float, float] = (0.03, 0.4)
     swing: float = 0.6
     jitter: float = 0.01
@@ -152,7 +155,8 @@ def cdn_stream(
         span = seconds // config.fault_every_s
         root, fault = _fault(plant, config, span, seed)
         time = config.start + timedelta(seconds=seconds)
-        active = fault.start <= time < fault.end
+        is_left_out = (fault.start - config.start).total_seconds() < config.faults_from_s
+        active = fault.start <= time < fault.end and not is_left_out
         measures = _measure(plant, config, seconds, random_stream(seed, "cdn stream", number),
                             (root, fault) if active else None)  # fmt: skip
         seen = np.flatnonzero(measures["requests"].ravel() > 0)

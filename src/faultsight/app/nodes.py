@@ -191,8 +191,7 @@ class Nodes:
         return found
 
     def _plant(self, feed: str) -> Plant:
-        told = config_of(self._ops.feeds.get(feed)).topology
-        path = self._folder.path / told if told else self._folder.topology(feed)
+        path = config_of(self._ops.feeds.get(feed)).topology_in(self._folder.path)
         if not path.is_file():
             return Plant()
         return Plant.from_table(read_table(path, as_text=True), source=path.name)

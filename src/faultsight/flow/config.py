@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from faultsight.core.alarm import AlarmKind
@@ -208,7 +209,7 @@ class FeedConfig:
         Of a ``polls`` feed: how far diagnosed windows are apart, on a fixed grid.
     tickets, topology : str
         Of a ``polls`` feed: files in the state folder with trouble tickets and where modems hang;
-        none if empty.
+        ``tickets.csv`` and ``topology.csv`` beside its polls if empty.
     notifiers : tuple of str
         Whom incidents are told through.
     notify_from : Severity
@@ -273,7 +274,18 @@ class FeedConfig:
             raise SettingError("history_s holds whole intervals")
         if self.kind == "cube" and (self.cube is None or not self.cube.measures):
             raise SettingError("a cube feed needs a cube with measures")
+        for file in (self.tickets, self.topology):
+            if file and not _is_inside(file):
+                raise SettingError(f"{file!r} is no file of the state folder")
         object.__setattr__(self, "notify_from", Severity(self.notify_from))
+
+    def tickets_in(self, folder: Path) -> Path:
+        """Return where the tickets of a ``polls`` feed lie in a state folder, if there are any."""
+        return folder / (self.tickets or f"telemetry/{self.name}/tickets.csv")
+
+    def topology_in(self, folder: Path) -> Path:
+        """Return where the topology of a ``polls`` feed lies in a state folder, if it is known."""
+        return folder / (self.topology or f"telemetry/{self.name}/topology.csv")
 
     @property
     def alarm_kind(self) -> AlarmKind:
@@ -326,3 +338,15 @@ def _known(kind: type[Any], told: Mapping[str, Any]) -> dict[str, Any]:
                 f"a {kind.__name__} has no {key!r}; it has {', '.join(sorted(names))}"
             )
     return dict(told)
+
+
+def _is_inside(file: str) -> bool:
+    r"""Whether a path, as settings tell it, stays inside the folder that it is relative to.
+
+    Examples
+    --------
+    >>> [_is_inside(file) for file in ("plant/t.csv", "../t.csv", "/t.csv", "c:/t", r"a\..")]
+    [True, False, False, False, False]
+    """
+    parts = file.split("/")
+    return not (any(part in ("", ".", "..") for part in parts) or any(c in file for c in "\\:\0"))

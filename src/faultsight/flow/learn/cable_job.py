@@ -120,7 +120,7 @@ def _fit(
     run: JobRun, folder: Path, config: LearnConfig, rules: FeedConfig, plan: LessonPlan
 ) -> None:
     telemetry = TelemetryFolder(folder / "telemetry" / plan.feed)
-    tickets = _tickets(folder, plan.feed)
+    tickets = _tickets(rules.tickets_in(folder))
     learned = TimeWindow(plan.window.start_s, plan.quiet.start_s)
     try:
         settings = TelApartConfig(**rules.diagnoser_settings)
@@ -150,8 +150,7 @@ def _fit(
     save_diagnoser(model, folder / model_path(plan.feed, plan.versions[0]), card)
 
 
-def _tickets(folder: Path, feed: str) -> Tickets:
-    path = folder / "telemetry" / feed / "tickets.csv"
+def _tickets(path: Path) -> Tickets:
     if not path.is_file():
         raise InputError("there are no tickets to learn from", source=str(path))
     return read_tickets(read_table(path, as_text=True), source=str(path))

@@ -92,8 +92,8 @@ class Diagnose:
         tick.scope = TimeWindow(begin_s, max(tick.until_s, begin_s))
         stored = tick.records.alarms(config.name, TimeWindow(begin_s, FOREVER_S))
         tick.stored = {alarm.id: alarm for alarm in stored}
-        tickets = _tickets_path(tick.folder, config)
-        if tickets is not None:
+        tickets = config.tickets_in(tick.folder)
+        if tickets.is_file():
             read = read_tickets(read_table(tickets, as_text=True), source=str(tickets))
             faults = with_tickets(faults, read)
         for dispatch in dispatch_list(faults):
@@ -258,12 +258,7 @@ def _diagnoser(path: str) -> Diagnoser:
 
 
 def _plant(folder: Path, config: FeedConfig) -> Plant | None:
-    if not config.topology:
+    path = config.topology_in(folder)
+    if not (config.topology or path.is_file()):
         return None
-    path = folder / config.topology
     return Plant.from_table(read_table(path, as_text=True), source=str(path))
-
-
-def _tickets_path(folder: Path, config: FeedConfig) -> Path | None:
-    path = folder / config.tickets
-    return path if config.tickets and path.is_file() else None

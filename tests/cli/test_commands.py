@@ -193,17 +193,3 @@ def test_a_fleet_in_which_nothing_happens_is_written_too(run: Any, tmp_path: Pat
         told = json.loads(run("simulate", "stations", "--out", tmp_path, *size, "--json").out)
         quiet += not told["faults"]
     assert quiet
-
-
-def test_the_demo_leads_to_a_report(run: Any, tmp_path: Path) -> None:
-    outcome = run("demo", "--out", tmp_path, "--method", "rapminer")
-    assert outcome.code == 0
-    assert f"report: {tmp_path / 'report.html'}" in outcome.out
-    document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert len(document["cases"]) == 11
-    known = sum(c["roots_known"] for c in document["cases"])
-    hit = sum(c["roots_hit"] for c in document["cases"])
-    assert f"{hit} of {known} known roots found exactly" in outcome.out
-    assert 0 < hit <= known
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert all(c["case"] in page for c in document["cases"])

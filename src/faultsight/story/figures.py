@@ -28,6 +28,7 @@ from faultsight.diagnose.metrics.verdict_scores import ANSWERS, VerdictScores
 from faultsight.flow.backtest import back_test
 from faultsight.flow.cubes.overall import overall_frame
 from faultsight.flow.learn import load_diagnoser
+from faultsight.flow.loop import Loop
 from faultsight.stores.operations import AlarmFilter, IncidentFilter
 from faultsight.stores.telemetry import KpiStore
 from faultsight.story.arrange import CABLE, CDN, STATIONS
@@ -42,7 +43,7 @@ DETECTION = (
     "f1_deployed", "precision_deployed", "recall_deployed", "average_precision",
     "event_recall", "false_alarms_per_entity_day",
 )  # fmt: skip
-"""The figures of detection that are told; `faultsight.detect.metrics.summary` says what they are."""
+"""The figures of detection that are told, as `faultsight.detect.metrics.summary` has them."""
 
 
 def second_week(lived: Lived) -> dict[str, Any]:
@@ -128,7 +129,9 @@ def _localization(
 ) -> dict[str, int]:
     """Return of how many faults an incident was made, and in how many the root was named."""
     if when == "before":
-        found = back_test(lived.loop, lived.loop.feeds[feed], week, model=path)
+        # Without what the operator said of patterns, too.
+        loop = Loop(lived.application.ops, lived.folder, [lived.loop.feeds[feed]])
+        found = back_test(loop, loop.feeds[feed], week, model=path)
         alarms: Sequence[AlarmRecord] = found.alarms
         incidents: Sequence[IncidentRecord] = found.incidents
     else:

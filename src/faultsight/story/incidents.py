@@ -1,4 +1,4 @@
-"""Three incidents of the first week, one of each feed, chosen by rule and not by how well they went.
+"""Three incidents of the first week, one of each feed, chosen by rule, however well they went.
 
 Of the incidents that had a cause: of the base stations the one whose cause hit most stations, of
 the CDN the one highest over its level, of the cable plant the one with most modems. Where a feed
@@ -7,7 +7,6 @@ has none with a cause, the first one there is; where it has none at all, none is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +25,7 @@ from faultsight.diagnose.faults import Dispatch, Fault, dispatch_list, with_tick
 from faultsight.diagnose.report.fault_polls import FaultPolls
 from faultsight.flow.fault_states import FaultStates
 from faultsight.stores.operations import IncidentFilter
-from faultsight.story.arrange import CABLE, CDN, STATIONS
+from faultsight.story.arrange import CABLE, STATIONS
 from faultsight.story.figures import frames_of
 from faultsight.story.played_operator import TrueAnswers
 from faultsight.story.provider import TrueFault

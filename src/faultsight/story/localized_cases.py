@@ -1,4 +1,4 @@
-"""Real alarms of a live-video service and simulated CDNs, localized: the second page of the demo."""
+"""Real alarms of a live-video service and simulated CDNs, localized: the demo's second page."""
 
 from __future__ import annotations
 

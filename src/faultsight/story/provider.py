@@ -39,7 +39,7 @@ class ProviderConfig:
     cdn_interval_s : int
         Seconds from one table of the CDN to the next.
     cdn_requests : float
-        Median requests of a leaf of the CDN: at 0.4 most leaves are empty most of the time.
+        Median requests of a leaf of the CDN: at 0.25 most leaves are empty most of the time.
     seed : int
         Same config and seed, same provider.
     """
@@ -51,7 +51,7 @@ class ProviderConfig:
     week_days: int = 7
     start_s: int = 1_767_571_200
     cdn_interval_s: int = 3600
-    cdn_requests: float = 0.4
+    cdn_requests: float = 0.25
     seed: int = 0
 
     def __post_init__(self) -> None:

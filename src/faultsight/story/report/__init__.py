@@ -1,4 +1,4 @@
-"""The page of the story: `page` puts it together, a file for each section, `style.css` dresses it."""
+"""The page of the story: `page` puts it together, of a file for each section."""
 
 from faultsight.story.report.page import render_story
 from faultsight.story.report.told import Told, tell

@@ -83,8 +83,8 @@ def _bands(curve: Curve, faults: list[TrueFault], axes: TimeAxes) -> str:
             fault.window.end_s
         )
         drawn.append(
-            element("rect", tooltip(said), x=x1, y=axes.bottom + 2, width=max(x2 - x1, 2),
-                    height=5, class_="truth")
+            element("rect", tooltip(said), x=x1, y=axes.bottom + 1, width=max(x2 - x1, 2),
+                    height=4, class_="truth")
         )  # fmt: skip
     return "".join(drawn)
 
@@ -94,7 +94,7 @@ def _powers(axes: TimeAxes) -> str:
     drawn = []
     for power in range(int(np.ceil(low)), int(np.floor(high)) + 1):
         y = axes.y(power)
-        name = f"×{2**power}" if power >= 0 else f"×1/{2**-power}"
+        name = f"{2**power}" if power >= 0 else f"1/{2**-power}"
         kind = "grid" if power else "level"
         drawn.append(element("line", x1=axes.left, x2=axes.right, y1=y, y2=y, class_=kind))
         if power % 2 == 0 or high - low < 5:

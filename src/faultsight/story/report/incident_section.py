@@ -75,8 +75,8 @@ def cable_section(case: CableCase, name: str) -> str:
         ("incident", f"One fault is one incident, followed from day to day, with severity "
          f"{incident.severity.value}."),
         ("verdict", f"<b>{escaped(incident.verdict)}</b>: {escaped(str(evidence.get('why', '')))} "
-         f"Advice: {escaped(str(evidence.get('advice', '')))}, team: "
-         f"{escaped(str(evidence.get('team', '')))}. {escaped(str(evidence.get('action', '')))}"),
+         f"Who: {escaped(str(evidence.get('team', '')))}. What to do: "
+         f"{escaped(str(evidence.get('action', '')) or 'nothing yet')}."),
         ("where", f"{escaped(str(evidence.get('where', '')))}."),
         ("answer", _answers([event.to_dict() for event in case.events])),
         ("learned", "Outcomes of dispatches are kept with the incident. Thresholds learn from "
@@ -131,9 +131,14 @@ def _alarms(case: KpiCase) -> str:
         kpis = ", ".join(f"{escaped(name)} {percent(share)}" for name, share in alarm.kpis[:3])
         end = "goes on" if alarm.end_s is None else moment(alarm.end_s, with_year=False)
         rows.append(
-            [escaped(alarm.entity), moment(alarm.start_s, with_year=False), end,
-             f"×{number(alarm.peak)}", kpis]
-        )  # fmt: skip
+            [
+                f"<span class=nb>{escaped(alarm.entity)}</span>",
+                f"<span class=nb>{moment(alarm.start_s, with_year=False)}</span>",
+                f"<span class=nb>{end}</span>",
+                number(alarm.peak),
+                kpis,
+            ]
+        )
     left = len(case.alarms) - len(rows)
     more = f"<p class=quiet>and {plural(left, 'alarm')} more.</p>" if left > 0 else ""
     columns = ("entity", "from", "until", "peak over level", "KPIs named, with their share")
@@ -145,11 +150,13 @@ def _grouping(case: KpiCase) -> str:
     scope = ", ".join(f"{escaped(a)} = {escaped(v)}" for a, v in incident.scope)
     what = f"what they share is {scope}" if scope else "nothing narrower is shared"
     end = "it goes on" if incident.end_s is None else f"it ended at {moment(incident.end_s)} UTC"
-    return (
-        f"{plural(len(case.alarms), 'alarm')} close in time and topology became one incident at "
-        f"{moment(incident.start_s)} UTC; {what}; {end}. Its id is "
-        f"<code>{escaped(incident.id)}</code>."
-    )
+    came = f"The alarm became an incident of its own at {moment(incident.start_s)} UTC"
+    if len(case.alarms) > 1:
+        came = (
+            f"{plural(len(case.alarms), 'alarm')} close in time and topology became one incident "
+            f"at {moment(incident.start_s)} UTC; {what}"
+        )
+    return f"{came}; {end}. Its id is <code>{escaped(incident.id)}</code>."
 
 
 def _localization(told: Mapping[str, Any], link: str) -> str:
@@ -158,22 +165,32 @@ def _localization(told: Mapping[str, Any], link: str) -> str:
         why = told["incident"]["evidence"].get("localized", {}).get("abstained", "")
         return f"No root pattern: {escaped(why or 'none stood out')}."
     rows = []
-    for place, pattern in enumerate(patterns, start=1):
+    for pattern in patterns:
         combination = ", ".join(f"{escaped(a)} = {escaped(v)}" for a, v in pattern["combination"])
+        kpis = "<br>".join(escaped(kpi) for kpi in pattern["kpi"].split(";"))
         share = "" if pattern["share"] is None else percent(pattern["share"])
-        mark = "<span class=hit>✓ a root</span>" if pattern["is_root"] else (
-            "<span class=missed>✗ no root</span>")  # fmt: skip
+        mark = "<span class=missed>\N{BALLOT X} no root</span>"
+        if pattern["is_root"]:
+            mark = "<span class=hit>\N{CHECK MARK} a root</span>"
+        elif pattern["is_root_of_another"]:
+            mark = "the root of another fault at that time"
         rows.append(
-            [str(place), combination, escaped(pattern["kpi"].replace(";", ", ")), share,
-             percent(pattern["confidence"]), mark, escaped(pattern["note"])]
-        )  # fmt: skip
+            [
+                f"<b>{combination}</b><br><span class=quiet>{kpis}</span>",
+                share,
+                percent(pattern["confidence"]),
+                mark,
+                escaped(pattern["note"]),
+            ]
+        )
     columns = (
-        "rank", "root pattern", "KPI", "share of the deviation", "confidence", "truth", "why",
+        "root pattern, the likeliest first", "share of the deviation", "confidence", "truth", "why",
     )  # fmt: skip
     roots = sorted({", ".join(f"{a} = {v}" for a, v in one["root"]) for one in told["truth"]})
     really = f"<p class=quiet>Really: {escaped('; '.join(roots))}.</p>" if roots else ""
     cube = f" <a href='{link}'>The cube, cell by cell</a>." if link else ""
-    return table(columns, rows, numeric=(3, 4)) + really + (f"<p>{cube}</p>" if cube else "")
+    shown = f"<div class=where>{table(columns, rows, numeric=(1, 2))}</div>"
+    return shown + really + (f"<p>{cube}</p>" if cube else "")
 
 
 def _answers(events: Sequence[Mapping[str, Any]]) -> str:
@@ -184,8 +201,8 @@ def _answers(events: Sequence[Mapping[str, Any]]) -> str:
         body = event["body"]
         detail = ""
         if event["kind"] == "dispatch_outcome":
-            detail = ": " + " ".join(str(body.get(k, "")).replace("_", " ") for k in
-                                     ("outcome", "note")).strip()  # fmt: skip
+            said = (str(body.get(k, "")).replace("_", " ") for k in ("outcome", "note"))
+            detail = ": " + ", ".join(filter(None, said))
         elif "combination" in body:
             detail = ": " + ", ".join(f"{a} = {v}" for a, v in body["combination"])
             if body.get("correction"):
@@ -208,13 +225,19 @@ def _learned(told: Mapping[str, Any]) -> str:
     if before == after:
         return f"No new model was put to work; {escaped(before)} stays. See below why."
     rows = [
-        [escaped(entity), f"×{number(peak['before'])}", f"×{number(peak['after'])}"]
+        [escaped(entity), number(peak["before"]), number(peak["after"])]
         for entity, peak in told["peaks"].items()
     ]
     columns = ("entity", f"peak by {before}", f"by {after}")
+    said = []
+    for is_fault, kind in ((True, "right"), (False, "false")):
+        own = [p for p in told["peaks"].values() if p["is_fault"] == is_fault]
+        stay = sum((peak["after"] or 0.0) > 1 for peak in own)
+        if own:
+            said.append(f"of {len(own)} {kind}, {stay} would be raised again")
     return table(columns, rows, numeric=(1, 2), is_small=True) + (
-        "<p class=quiet>How far above its level the same alarm would stand by the model before "
-        "any feedback, and by the one tuned by the week's answers. Above 1 it alarms.</p>"
+        "<p>Of the alarms drawn below, the model tuned by the week's answers would say: "
+        f"{'; '.join(said)}.</p><p class=quiet>The peak is score over level; above 1 it alarms.</p>"
     )
 
 
@@ -225,7 +248,7 @@ def _charts(case: KpiCase) -> str:
         caption = (
             f"<b>{escaped(curve.alarm.entity)}</b>. Orange band: the alarm. Bar below: what was "
             "really wrong. Blue: the model before feedback; dashed: the model at work after it; "
-            "at ×1 lies the level."
+            "at 1 lies the level."
         )
         drawn.append(figure(curve_chart(curve, faults), caption, kind="wide"))
     return "".join(drawn)

@@ -50,7 +50,7 @@ def render_story(told: Told, links: Mapping[str, str]) -> str:
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     document = told.document
     of_feed = {one["feed"]: one for one in document["incidents"]}
-    sections = [_summary(document, links)]
+    sections = [_summary(document)]
     for case in told.kpi_cases:
         link = links.get(case.feed, "")
         sections.append(kpi_section(case, of_feed[case.feed], _NAMES[case.feed], link))
@@ -72,23 +72,28 @@ def render_story(told: Told, links: Mapping[str, str]) -> str:
 
 
 def _headline(document: Mapping[str, Any]) -> str:
-    stations = document["second_week"]["stations"]
-    before, after = stations["before"], stations["after"]
-    key = "false_alarms_per_entity_day"
+    """Return what a week of answers changed, for better or worse."""
+    told = []
+    for feed, name, each in (("stations", "Base stations", "station"), ("cdn", "CDN", "CDN")):
+        one = document["second_week"][feed]
+        before, after = one["before"], one["after"]
+        false = "false_alarms_per_entity_day"
+        told.append(
+            f"{name}: F1 from <b>{figure_text(before['f1_deployed'])}</b> to "
+            f"<b>{figure_text(after['f1_deployed'])}</b>, false alarms per {each} and day from "
+            f"<b>{figure_text(before[false])}</b> to <b>{figure_text(after[false])}</b>."
+        )
     return (
-        "<p class=headline>After one week of answers the base stations' point-adjusted F1 went "
-        f"from <b>{figure_text(before['f1_deployed'])}</b> to "
-        f"<b>{figure_text(after['f1_deployed'])}</b>, and false alarms per station and day from "
-        f"<b>{figure_text(before[key])}</b> to <b>{figure_text(after[key])}</b>, in a week "
-        "that no model had seen.</p>"
+        "<p class=headline>What one week of an operator's answers changed in the week after it. "
+        f"{' '.join(told)}</p>"
     )
 
 
-def _summary(document: Mapping[str, Any], links: Mapping[str, str]) -> str:
+def _summary(document: Mapping[str, Any]) -> str:
     provider, weeks = document["provider"], document["weeks"]
     first, last = provider["first_week"][0], provider["second_week"][1]
     rows = "".join(
-        f"<tr><td><a href='#{feed}'>{_NAMES[feed]}</a></td>"
+        f"<tr><td class=nb><a href='#{feed}'>{_NAMES[feed]}</a></td>"
         + "".join(
             f"<td class=n>{weeks[week][feed][what]}</td>"
             for week in ("first", "second")
@@ -104,11 +109,11 @@ def _summary(document: Mapping[str, Any], links: Mapping[str, str]) -> str:
     )
     return (
         "<section id=summary><h2>What happened</h2>"
-        f"<p>{plural(provider['stations'], 'base station')} with 25 KPIs an hour, a CDN whose "
-        f"requests are counted by location, access, system and site, and "
-        f"{plural(provider['fiber_nodes'], 'fiber node')} with {provider['modems']:,} cable modems: "
-        f"{provider['rows']:,} rows. From {provider['history_days']} days of history each feed got "
-        f"its first model, without labels. Then FaultSight watched from {day(first)} to "
+        f"<p>{plural(provider['stations'], 'base station')} with 25 KPIs an hour; a CDN whose "
+        "requests are counted by location, access, system and site; and "
+        f"{plural(provider['fiber_nodes'], 'fiber node')} with {provider['modems']:,} cable "
+        f"modems: {provider['rows']:,} rows. From {provider['history_days']} days of history each "
+        f"feed got its first model, without labels. Then FaultSight watched from {day(first)} to "
         f"{day(last)}, and sent {plural(weeks['notices'], 'notice')}.</p>"
         "<div class=scroll tabindex=0><table><thead><tr><th scope=col></th>"
         "<th scope=col class=n>alarms, first week</th><th scope=col class=n>incidents</th>"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.core.alarm import AlarmRecord
+from faultsight.core.kpi_frame import TimeWindow
 from faultsight.localize.report import ReportCase
 from faultsight.stores.operations import AlarmFilter, IncidentFilter
 from faultsight.story.arrange import CABLE, CDN, STATIONS
@@ -12,6 +18,7 @@ from faultsight.story.figures import second_week
 from faultsight.story.incident_cube import localized_case
 from faultsight.story.incidents import CableCase, KpiCase, told_cable_case, told_kpi_case
 from faultsight.story.played_operator import TrueAnswers
+from faultsight.story.provider import TrueFault
 from faultsight.story.run import FEEDS, Lived
 
 __all__ = ["Told", "tell"]
@@ -103,6 +110,9 @@ def _weeks(lived: Lived) -> dict[str, Any]:
 
 def _incident(case: KpiCase, truth: TrueAnswers, cubes: dict[str, ReportCase]) -> dict[str, Any]:
     roots = sorted({truth.root(case.feed, fault) for fault in case.faults})
+    window = case.incident.evidence.get("localized", {}).get("window", (0, 0))
+    near = [f for f in truth.every(case.feed) if f.window.overlaps(TimeWindow(*window))]
+    others = {truth.root(case.feed, fault) for fault in near} - set(roots)
     found = cubes.get(case.feed)
     share = {p.combination: p.impact for p in found.answer.patterns} if found else {}
     patterns = [
@@ -110,6 +120,9 @@ def _incident(case: KpiCase, truth: TrueAnswers, cubes: dict[str, ReportCase]) -
             **pattern.to_dict(),
             "share": _rounded(share.get(pattern.combination)),
             "is_root": any(truth.is_same(case.feed, pattern.combination, r) for r in roots),
+            "is_root_of_another": any(
+                truth.is_same(case.feed, pattern.combination, r) for r in others
+            ),
         }
         for pattern in case.incident.patterns
     ]
@@ -131,17 +144,25 @@ def _incident(case: KpiCase, truth: TrueAnswers, cubes: dict[str, ReportCase]) -
             curve.alarm.entity: {
                 "before": _rounded(_peak(curve.before, curve.frame.times_s, curve.alarm)),
                 "after": _rounded(_peak(curve.after, curve.frame.times_s, curve.alarm)),
+                "is_fault": any(_meets(fault, curve.alarm) for fault in case.faults),
             }
             for curve in case.curves
         },
     }  # fmt: skip
 
 
-def _peak(ratios: Any, times_s: Any, alarm: Any) -> float | None:
+def _peak(
+    ratios: NDArray[np.float64], times_s: NDArray[np.int64], alarm: AlarmRecord
+) -> float | None:
     end_s = alarm.end_s or alarm.start_s + 1
     inside = ratios[(times_s >= alarm.start_s) & (times_s < end_s)]
-    known = inside[inside == inside]
+    known = inside[np.isfinite(inside)]
     return float(known.max()) if len(known) else None
+
+
+def _meets(fault: TrueFault, alarm: AlarmRecord) -> bool:
+    window = TimeWindow(alarm.start_s, alarm.end_s or alarm.start_s + 1)
+    return fault.entity == alarm.entity and fault.window.overlaps(window)
 
 
 def _cable_incident(case: CableCase) -> dict[str, Any]:
@@ -172,4 +193,4 @@ def _lesson(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None or value != value else round(value, 3)
+    return None if value is None or math.isnan(value) else round(value, 3)

@@ -115,7 +115,8 @@ def week_section(week: Mapping[str, Any]) -> str:
         "<section id=second-week><h2>The second week against the truth</h2><p>Nobody answered in "
         "the second week, so nothing that is judged here was learned from. <i>Before</i> is the "
         "model that no feedback has touched, run on the same rows; <i>after</i> is the one that "
-        "was at work.</p>" + "".join(parts) + "</section>"
+        "was at work. The patterns of <i>before</i> are ranked without what was said of earlier "
+        "ones.</p>" + "".join(parts) + "</section>"
     )
 
 

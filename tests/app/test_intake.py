@@ -95,3 +95,23 @@ def test_feeds_of_the_settings_are_made_and_kept(tmp_path: Path) -> None:
     (tmp_path / "faultsight.toml").write_text(text.format(3).replace("60", "61"))
     with pytest.raises(SettingError, match="neither can be changed"):
         open_application(load_settings(tmp_path))
+
+
+def test_late_polls_are_diagnosed_anew(tmp_path: Path) -> None:
+    with open_application(tmp_path / "state") as application:
+        application.feeds.add("plant", "polls", 14_400, {}, COMMAND_LINE)
+        sink = application.intake.polls_sink("plant")
+
+        def polls(*places: tuple[str, int]) -> pl.DataFrame:
+            return pl.DataFrame({
+                "timestamp": [at for _, at in places], "device_id": ["m"] * len(places),
+                "fnode": [fnode for fnode, _ in places], "channel": ["1"] * len(places),
+            })  # fmt: skip
+
+        sink.append(polls(("F1", 0), ("F2", 90_000)))
+        assert application.ops.feeds.dirty("plant").windows == {}
+        application.ops.feeds.set_watermark("plant", scored_until_s=86_400)
+        sink.append(polls(("F1", 80_000), ("F1", 86_500), ("F2", 95_000)))
+        assert application.ops.feeds.dirty("plant").windows == {"F1": TimeWindow(80_000, 86_501)}
+        sink.append(polls())
+        assert application.ops.feeds.watermark("plant").data_until_s == 95_001

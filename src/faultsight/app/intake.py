@@ -159,18 +159,35 @@ class PollsSink:
         self._polls = TelemetryFolder.create(folder.telemetry(feed))
 
     def append(self, table: pl.DataFrame) -> int:
-        """Write a table of polls; returns how many files."""
+        """Write a table of polls; returns how many files.
+
+        Fiber nodes whose polls reach back to what was diagnosed already are diagnosed anew.
+        """
         n_files = self._polls.append(table)
-        stamps = table["timestamp"]
-        newest = epoch_seconds(stamps).max() if len(stamps) else None
-        names = table["fnode"].cast(pl.String).drop_nulls().unique().sort().to_list()
+        if table.is_empty():
+            return n_files
+        spans = (
+            pl.DataFrame({"name": table["fnode"].cast(pl.String),
+                          "at": epoch_seconds(table["timestamp"])})
+            .group_by("name")
+            .agg(pl.col("at").min().alias("first"), pl.col("at").max().alias("last"))
+            .sort("name")
+        )  # fmt: skip
+        names, newest_s = spans["name"].to_list(), int(str(spans["last"].max()).partition(".")[0])
+        diagnosed_s = self._ops.feeds.watermark(self._feed).scored_until_s
+        late = {
+            name: TimeWindow(int(first), int(last) + 1)
+            for name, first, last in spans.iter_rows()
+            if diagnosed_s is not None and first < diagnosed_s
+        }
         with self._ops.transaction() as tx:
             known = self._ops.entities.attributes(self._feed, tx=tx)
             new = _unknown(names, known)
             if new:
                 self._ops.entities.put(self._feed, new, tx=tx)
-            if newest is not None:
-                self._ops.feeds.set_watermark(self._feed, data_until_s=int(newest) + 1, tx=tx)
+            self._ops.feeds.set_watermark(self._feed, data_until_s=newest_s + 1, tx=tx)
+            if late:
+                self._ops.feeds.mark_dirty(self._feed, late, tx=tx)
         return n_files
 
 

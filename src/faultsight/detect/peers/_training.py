@@ -22,7 +22,7 @@ __all__ = [
     "positions", "seeded", "signed_square", "train",
 ]  # fmt: skip
 
-_WINDOWS_AT_ONCE = 1024
+_WINDOWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)

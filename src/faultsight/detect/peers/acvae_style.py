@@ -37,6 +37,7 @@ class ACVAEStyleConfig(TrainingConfig):
         Passes over the marked windows and so many windows of history when marks are learned from.
     """
 
+    epochs: int = 30
     n_hidden: int = 32
     n_latent: int = 8
     variance: float = 0.01

@@ -27,7 +27,7 @@ class InterFusionConfig(TrainingConfig):
     window : int
         The paper's 100. A day here.
     epochs, pretrain_epochs : int
-        Of the whole, and before of the view in time alone; the paper's 20 and 20. 10 and 5 here.
+        Of the whole, and before of the view in time alone; the paper's 20 and 20. 20 and 5 here.
     n_hidden : int
         Units of recurrent and dense layers; the paper's 500. 32 here.
     n_latent : int
@@ -40,7 +40,7 @@ class InterFusionConfig(TrainingConfig):
     """
 
     window: int = 24
-    epochs: int = 10
+    epochs: int = 20
     pretrain_epochs: int = 5
     n_hidden: int = 32
     n_latent: int = 3

@@ -259,7 +259,7 @@ def _over_seeds(rows: Sequence[Row]) -> list[Row]:
 
 
 def _known(name: str, rows: Sequence[Row]) -> list[float]:
-    return [float(row[name] or 0) for row in rows if row[name] is not None]
+    return [float(row[name] or 0) for row in rows if row.get(name) is not None]
 
 
 def _both_known(

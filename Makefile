@@ -1,4 +1,4 @@
-# make start   localizes real and simulated cases and writes a report
+# make start   watches a simulated provider for two weeks and writes its report
 # make test    passes every check: style, types, layers, tests, docs
 # make benchmarks DATA=DIR   writes the results that the documentation shows
 PY       ?= $(shell command -v python3.11 || command -v python3)
@@ -55,6 +55,7 @@ benchmarks: .venv/.dev
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,sim_stations --methods anotuner-paper --cases 1 \
 		--json benchmarks/reports/detect-feedback-paper.json
 	$(BENCH) detect/speed --json benchmarks/reports/detect-speed.json
+	$(BIN)/faultsight demo --out reports/start --json benchmarks/reports/demo.json
 	for name in $(DIAGNOSE); do \
 		$(BENCH) diagnose/$$name --json benchmarks/reports/diagnose-$$name.json || exit 1; \
 	done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,24 @@ def verdict_table() -> list[str]:
             for dataset in sets
         ]  # fmt: skip
         table.append([f"`{method}`", *figures])
+    return _markdown(table)
+
+
+def demo_table() -> list[str]:
+    """Return what a week of answers changed in the second week of the demo."""
+    week = json.loads((REPORTS / "demo.json").read_text(encoding="utf-8"))["second_week"]
+    table = [["second week", "before feedback", "after"]]
+    for feed, key, name in (
+        ("stations", "f1_deployed", "stations: F1, point-adjusted, as deployed"),
+        ("stations", "average_precision", "stations: average precision"),
+        ("stations", "event_recall", "stations: faults that an alarm met"),
+        ("stations", "false_alarms_per_entity_day", "stations: false alarms per station and day"),
+        ("cdn", "f1_deployed", "CDN: F1, point-adjusted, as deployed"),
+        ("cdn", "false_alarms_per_entity_day", "CDN: false alarms per day"),
+        ("cable", "macro_f1", "cable: macro F1 of verdicts"),
+    ):
+        told = (week[feed][when][key] for when in ("before", "after"))
+        table.append([name, *(f"{value:.3f}" for value in told)])
     return _markdown(table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -151,12 +151,11 @@ class Provider:
         inside = (pl.col("timestamp") >= window.start_s) & (pl.col("timestamp") < window.end_s)
         return self.cdn.filter(inside)
 
-    def polls(self, window: TimeWindow) -> Iterator[pl.DataFrame]:
-        """Yield the polls of a window, fiber node by fiber node."""
-        for node in self.nodes:
-            part = node.polls.in_window(window)
-            if part.n_polls:
-                yield part.to_table()
+    def polls(self, window: TimeWindow) -> pl.DataFrame:
+        """Return the polls of all fiber nodes in a window."""
+        parts = [node.polls.in_window(window) for node in self.nodes]
+        tables = [part.to_table() for part in parts if part.n_polls]
+        return pl.concat(tables) if tables else pl.DataFrame()
 
     def tickets(self, until_s: int) -> pl.DataFrame:
         """Return the tickets that are known at a moment; later closings are not."""
@@ -264,7 +263,7 @@ _CDN_KPIS = {
 }
 
 
-def _rows_in(frame: KpiFrame, faults: Iterator[TrueFault] | list[TrueFault] | tuple[TrueFault, ...]
+def _rows_in(frame: KpiFrame, faults: Iterable[TrueFault]
              ) -> NDArray[np.bool_]:  # fmt: skip
     inside = np.zeros(len(frame), np.bool_)
     for fault in faults:

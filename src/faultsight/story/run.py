@@ -172,9 +172,14 @@ class _Weeks:
                 self.end_day(TimeWindow(window.end_s - _DAY_S, window.end_s), is_answered)
 
     def end_day(self, day: TimeWindow, is_answered: bool) -> None:
-        """Send what the shift is to be told, and let the operator answer."""
+        """Send what the shift is to be told, merge files, and let the operator answer."""
         while self.outbox.drain(lambda: False):
             pass
+        stores = self.application.stores
+        for feed in (STATIONS, CDN):  # as the service does once a day
+            for store in (stores.kpi_or_none(feed), stores.scores(feed)):
+                if store is not None:
+                    store.compact(before_s=day.start_s)
         if is_answered:
             for kind, count in self.operator.answer_day(day).items():
                 self.lived.answered[kind] = self.lived.answered.get(kind, 0) + count
@@ -209,10 +214,10 @@ class _Weeks:
             if table.height:
                 taken = intake.take(feed, table, key=key, source=f"simulated {key}")
                 self.lived.rows += taken.n_rows
-        sink = intake.polls_sink(CABLE)
-        for table in self.provider.polls(window):
-            sink.append(table)
-            self.lived.rows += table.height
+        polls = self.provider.polls(window)
+        if polls.height:
+            intake.polls_sink(CABLE).append(polls)
+            self.lived.rows += polls.height
         write_atomic(
             self.application.folder.tickets(CABLE), tickets_csv(self.provider.tickets(window.end_s))
         )

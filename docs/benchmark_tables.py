@@ -121,6 +121,10 @@ def demo_table() -> list[str]:
     ):
         told = (week[feed][when][key] for when in ("before", "after"))
         table.append([name, *(f"{value:.3f}" for value in told)])
+    for feed, name in (("stations", "stations"), ("cdn", "CDN")):
+        told = (week[feed][when]["localization"]["root_first"] for when in ("before", "after"))
+        faults = week[feed]["faults"]
+        table.append([f"{name}: faults whose root came first", *(f"{n} of {faults}" for n in told)])
     return _markdown(table)
 
 

@@ -81,7 +81,9 @@ def _headline(document: Mapping[str, Any]) -> str:
         told.append(
             f"{name}: F1 from <b>{figure_text(before['f1_deployed'])}</b> to "
             f"<b>{figure_text(after['f1_deployed'])}</b>, false alarms per {each} and day from "
-            f"<b>{figure_text(before[false])}</b> to <b>{figure_text(after[false])}</b>."
+            f"<b>{figure_text(before[false])}</b> to <b>{figure_text(after[false])}</b>, incidents "
+            f"with the true root first from <b>{before['localization']['root_first']}</b> to "
+            f"<b>{after['localization']['root_first']}</b>."
         )
     return (
         "<p class=headline>What one week of an operator's answers changed in the week after it. "
@@ -140,12 +142,12 @@ def _made(document: Mapping[str, Any], links: Mapping[str, str]) -> str:
         "<li>All telemetry is simulated, with seed "
         f"{document['seed']}; the same seed gives this page byte for byte. The CDN's history holds "
         "no fault, the stations' and the cable plant's do.</li>"
-        "<li>The operator is played by the ground truth: he answers every alarm that has ended, "
-        "marks every fault that had none, and is never wrong. No shift answers so much or so well; "
-        "real answers teach less.</li>"
+        "<li>The operator is played by the ground truth: every alarm that has ended is "
+        "answered, every fault that had none is marked, and no answer is wrong. No shift answers "
+        "so much or so well; real answers teach less.</li>"
         "<li>Faults come far more often than in a real network, so that two weeks hold some.</li>"
         "<li>Detection is by the detector of the base installation, which needs no PyTorch. "
-        "AnoTuner is stronger, and takes the same place where it is installed.</li>"
+        "AnoTuner can take its place (setting <code>detector</code> of a feed).</li>"
         "<li>A root counts as named if the pattern is the root itself, or names exactly the same "
         "stations: of so few, one often has a region and band to itself. A fault of one station "
         "has that station as its root, also where it does not touch the KPIs that are localized; "

@@ -21,10 +21,10 @@ _DETECTION = {
     "false_alarms_per_entity_day": "false alarms per entity and day",
 }
 _LOCALIZATION = {
-    "alarmed": "faults with an alarm",
+    "alarmed": "faults in an incident",
     "localized": "of these, with any root pattern",
-    "root_among": "with the true root among the patterns",
-    "root_first": "with the true root first",
+    "root_among": "of these, with the true root among the patterns",
+    "root_first": "of these, with the true root first",
 }
 _VERDICTS = {
     "faulty_modem_days": "modem days with a fault",
@@ -97,7 +97,7 @@ def week_section(week: Mapping[str, Any]) -> str:
                 for key, told in _DETECTION.items()]  # fmt: skip
         rows += [
             _row(f"{feed}.localization.{key}", one["before"]["localization"][key],
-                 one["after"]["localization"][key], key, f"{told} (of {one['faults']})")
+                 one["after"]["localization"][key], key, told)
             for key, told in _LOCALIZATION.items()
         ]  # fmt: skip
         parts.append(_table(_NAMES[feed], one, about, rows))

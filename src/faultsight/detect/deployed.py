@@ -68,6 +68,8 @@ class LayersConfig:
         Whether usual errors are corrected by what was marked, whether the residual head and the
         pattern head learn, whether levels are pooled over the fleet (where the deployed rule is
         the quantile), and whether they learn.
+    least_marks : int
+        With fewer marks no patterns are learned: they could not tell kinds of events apart.
     confirmed_weight : int
         Each row of a false alarm counts so many times among history.
     least_quantile : float
@@ -85,6 +87,7 @@ class LayersConfig:
     patterns: bool = True
     pooling: bool = True
     recalibration: bool = True
+    least_marks: int = 30
     confirmed_weight: int = 3
     least_quantile: float = 0.98
     most_history: int = 2_000
@@ -92,7 +95,7 @@ class LayersConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("confirmed_weight", "most_history", "seed"):
+        for name in ("confirmed_weight", "least_marks", "most_history", "seed"):
             if getattr(self, name) < 0:
                 raise SettingError(f"{name} must be at least 0")
         if not 0 <= self.least_quantile <= 1:
@@ -366,7 +369,8 @@ def _layers(lesson: _Lesson, config: LayersConfig, marked: MarkedRows) -> list[L
     wanted = (
         (Layer("history correction", _corrected), config.correction and lesson.has_residuals),
         (Layer("residual head", _with_head), config.head and lesson.has_residuals),
-        (Layer("pattern head", _with_patterns), config.patterns and lesson.has_deviations),
+        (Layer("pattern head", _with_patterns),
+         config.patterns and lesson.has_deviations and len(marked.spans) >= config.least_marks),
         (Layer("pooled levels", _pooled), config.pooling and lesson.threshold == POOLED_FROM),
         (Layer("recalibration", _Lesson.with_levels), config.recalibration),
         # What was missed need not come again.

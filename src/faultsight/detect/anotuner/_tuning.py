@@ -54,7 +54,8 @@ class TuningConfig:
     ratio, cap : float
         Missed windows wanted for each false alarm; most generated for each real one.
     least_marks : int
-        With fewer marks the network is not fine-tuned: they could not tell its weights apart.
+        With fewer marks the network is not fine-tuned, and no patterns are learned: they could not
+        tell weights, or kinds of events, apart.
     history : {"uniform", "tsal"}
         How history is sampled: everywhere alike, or by two-stage active learning.
     most_history : int
@@ -188,7 +189,7 @@ def _since_history(model: AnoTuner, frame: KpiFrame) -> KpiFrame:
 
 def _layers(config: TuningConfig, material: _Material, marked: MarkedRows) -> list[Layer[AnoTuner]]:
     """Return the layers wanted, in order: each builds on those before."""
-    fine_tuned = config.fine_tuning != "none" and len(marked.spans) >= config.least_marks
+    many = len(marked.spans) >= config.least_marks
     kinds = {span.mark.kind for span in marked.spans}
     both = {MarkKind.FALSE_ALARM, MarkKind.MISSED}
 
@@ -200,9 +201,9 @@ def _layers(config: TuningConfig, material: _Material, marked: MarkedRows) -> li
 
     wanted = (
         (layer("history correction", _corrected), config.correction),
-        (layer(_FINE_TUNING, _fine_tuned), fine_tuned),
+        (layer(_FINE_TUNING, _fine_tuned), many and config.fine_tuning != "none"),
         (layer("residual head", _with_head), config.head),
-        (layer("pattern head", _with_patterns), config.patterns),
+        (layer("pattern head", _with_patterns), many and config.patterns),
         (layer("pooled levels", _pooled),
          config.pooling and material.threshold == POOLED_FROM),
         (layer("recalibration", _recalibrated), config.recalibration),

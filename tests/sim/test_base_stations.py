@@ -248,3 +248,41 @@ def test_the_rate_of_anomalies_does_not_depend_on_the_step_nor_on_how_many_are_c
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingError):
         StationsConfig(**wrong)
+
+
+def test_a_shared_fault_hits_exactly_the_stations_of_its_root_and_shows() -> None:
+    config = StationsConfig(n_stations=40, test_s=14 * DAY_S, shared_every_s=DAY_S)
+    made = simulate_stations(config, seed=1000)
+    assert len(made.shared) == 14
+    told = {(fault.entity, fault.kind, fault.window) for fault in made.faults if fault.is_anomaly}
+    frames = {frame.entity: frame for frame in made.test}
+    for number, fault in enumerate(made.shared):
+        first_s = config.start_s + config.train_s + number * DAY_S
+        assert first_s <= fault.window.start_s < fault.window.end_s <= first_s + DAY_S
+        wanted = {
+            row["entity"]
+            for row in made.sites.iter_rows(named=True)
+            if all(row[name] == value for name, value in fault.root.items())
+        }
+        assert set(fault.entities) == wanted
+        assert 3 <= len(wanted) <= 13
+        for entity in fault.entities:
+            assert (entity, fault.kind, fault.window) in told
+            labels = frames[entity].labels
+            assert labels is not None
+            assert labels[frames[entity].rows_in(fault.window)].all()
+
+
+def test_shared_faults_come_beside_the_others() -> None:
+    plain = simulate_stations(StationsConfig(n_stations=12), seed=1000)
+    config = StationsConfig(n_stations=12, shared_every_s=2 * DAY_S)
+    shared = simulate_stations(config, seed=1000)
+    assert not plain.shared
+    assert shared.shared
+    assert set(plain.faults) < set(shared.faults)
+    assert shared.sites.equals(plain.sites)
+
+
+def test_shared_faults_cannot_come_backwards() -> None:
+    with pytest.raises(SettingError, match="shared_every_s"):
+        StationsConfig(shared_every_s=-1)

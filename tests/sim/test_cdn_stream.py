@@ -70,3 +70,15 @@ def test_faults_change_what_they_say_and_where() -> None:
 def test_a_fault_longer_than_its_span_is_refused() -> None:
     with pytest.raises(SettingError):
         CdnStreamConfig(fault_every_s=3600)
+
+
+def test_a_quiet_history_has_no_fault_and_the_rest_stays_as_it_was() -> None:
+    quiet = CdnStreamConfig(interval_s=3600, fault_every_s=28_800, faults_from_s=86_400)
+    usual = list(cdn_stream(48, config=_HOURLY))
+    told = list(cdn_stream(48, config=quiet))
+    assert any(tick.faults for tick in usual[:24])
+    assert not any(tick.faults for tick in told[:24])
+    for one, other in zip(usual[24:], told[24:], strict=True):
+        assert one.faults == other.faults
+        assert one.table.equals(other.table)
+    assert any(tick.faults for tick in told[24:])

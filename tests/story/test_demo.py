@@ -226,3 +226,10 @@ def test_figures_are_told_without_loss(value: float | None) -> None:
     else:
         assert re.fullmatch(r"\d+(\.\d{3})?", text)
         assert float(text) == rounded
+
+
+def test_feeds_without_an_incident_are_told_without_a_link(demo: Demo) -> None:
+    document = {**demo.told.document, "incidents": []}
+    page = _Page(render_story(Told(document, (), None, {}), {}))
+    assert {link for link in page.links if link.startswith("#")} == set()
+    assert not set(FEEDS) & page.ids

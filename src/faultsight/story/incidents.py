@@ -19,7 +19,7 @@ from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.core.plant import Plant
 from faultsight.core.tables import read_table
 from faultsight.core.telemetry import TelemetryFolder
-from faultsight.core.tickets import read_tickets
+from faultsight.core.tickets import Tickets, read_tickets
 from faultsight.detect.model_folder import load_detector
 from faultsight.diagnose.faults import Dispatch, Fault, dispatch_list, with_tickets
 from faultsight.diagnose.report.fault_polls import FaultPolls
@@ -219,7 +219,7 @@ def _with_curves(lived: Lived, case: KpiCase) -> KpiCase:
     )
 
 
-def _dispatch(lived: Lived, alarm: AlarmRecord, tickets: object) -> Dispatch | None:
+def _dispatch(lived: Lived, alarm: AlarmRecord, tickets: Tickets) -> Dispatch | None:
     """Return the fault as it stood when it ended, or now, with whom to send."""
     states = FaultStates(lived.folder / "faults" / CABLE)
     last_s = lived.provider.config.second_week.end_s
@@ -230,7 +230,7 @@ def _dispatch(lived: Lived, alarm: AlarmRecord, tickets: object) -> Dispatch | N
                 found = fault
     if found is None:
         return None
-    told = with_tickets([found], tickets)  # type: ignore[arg-type]
+    told = with_tickets([found], tickets)
     return dispatch_list(told)[0]
 
 

@@ -95,7 +95,7 @@ def _summary(document: Mapping[str, Any]) -> str:
     provider, weeks = document["provider"], document["weeks"]
     first, last = provider["first_week"][0], provider["second_week"][1]
     rows = "".join(
-        f"<tr><td class=nb><a href='#{feed}'>{_NAMES[feed]}</a></td>"
+        f"<tr><td class=nb>{_linked(feed, document)}</td>"
         + "".join(
             f"<td class=n>{weeks[week][feed][what]}</td>"
             for week in ("first", "second")
@@ -126,6 +126,11 @@ def _summary(document: Mapping[str, Any]) -> str:
         "one whose cause hit most stations, the one of the CDN that stood highest over its level, "
         "and the one with most modems.</p></section>"
     )
+
+
+def _linked(feed: str, document: Mapping[str, Any]) -> str:
+    is_told = any(one["feed"] == feed for one in document["incidents"])
+    return f"<a href='#{feed}'>{_NAMES[feed]}</a>" if is_told else _NAMES[feed]
 
 
 def _made(document: Mapping[str, Any], links: Mapping[str, str]) -> str:

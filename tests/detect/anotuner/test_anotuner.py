@@ -281,8 +281,9 @@ def test_the_guard_reports_every_layer() -> None:
     detector = AnoTuner(QUICK).fit(cut(frames, 150))
     _, report = detector.tune(frames, marks)
     steps = [verdict.step for verdict in report.verdicts]
-    assert steps[:3] == ["history correction", "residual head", "recalibration"]
-    assert steps[3:] == ["recalibration by false alarms"] * (not report.verdicts[2].kept)
+    layers = ["history correction", "residual head", "pooled levels", "recalibration"]
+    assert steps[:4] == layers
+    assert steps[4:] == ["recalibration by false alarms"] * (not report.verdicts[3].kept)
     for verdict in report.verdicts:
         assert verdict.before is not None
         assert verdict.after is not None
@@ -296,6 +297,27 @@ def test_the_network_is_fine_tuned_where_marks_are_enough() -> None:
     detector = AnoTuner(QUICK).fit(cut(frames, 150))
     _, report = detector.tune(frames, marks, TuningConfig(epochs=2, least_marks=8))
     assert report.verdicts[1].step == "fine-tuning"
+
+
+def test_patterns_are_learned_where_marks_are_enough_and_saved(tmp_path: Path) -> None:
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    only = TuningConfig(
+        least_marks=1, fine_tuning="none", correction=False, head=False, pooling=False,
+        recalibration=False, guard=False,
+    )  # fmt: skip
+    tuned, report = detector.tune(frames, marks, only)
+    assert [verdict.step for verdict in report.verdicts] == ["pattern head"]
+    assert tuned.patterns is not None
+    assert tuned.patterns.strength > 0
+    untuned = {s.entity: s for s in detector.score(frames)}
+    changed = False
+    for score in tuned.score(frames):
+        factors = tuned.patterns.factors(untuned[score.entity].deviations)  # type: ignore[arg-type]
+        np.testing.assert_allclose(score.total, untuned[score.entity].total * factors)
+        changed |= bool((np.abs(factors - 1) > 0.01).any())
+    assert changed
+    assert totals(AnoTuner.load(tuned.save(tmp_path / "tuned")), frames) == totals(tuned, frames)
 
 
 def test_no_marks_and_unusable_marks_change_nothing_and_are_counted() -> None:

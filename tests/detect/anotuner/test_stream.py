@@ -14,6 +14,7 @@ from faultsight.detect import KpiFrame
 from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
 from faultsight.detect.anotuner.conditions.profile import Profile
 from faultsight.detect.anotuner.stream import AnoTunerStream, Tick
+from faultsight.detect.tuning.pattern_head import PatternHead
 from faultsight.detect.tuning.residual_head import ResidualHead
 
 HOUR_S = 3600
@@ -46,6 +47,8 @@ def model(form: str, memory: float = 0.4, *, tuned: bool = False) -> AnoTuner:
     fitted = AnoTuner(config).fit([frame[:80] for frame in fleet()])
     if tuned:
         fitted.head = ResidualHead(KPIS, (0.5, -0.3, 0.1), {"cell-1": 0.7}, 0.3, 2)
+        seen = np.array([[0.6, 0.8, 0.0]], dtype=np.float32)
+        fitted.patterns = PatternHead(KPIS, seen, -seen, strength=1.0)
     return fitted
 
 

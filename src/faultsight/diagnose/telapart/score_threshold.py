@@ -102,7 +102,7 @@ class ScoreTotals:
     Examples
     --------
     >>> totals = ScoreTotals(np.array([1.0, 2.0, 3.0]))
-    >>> totals.add(np.array([0.5, 1.5, 2.5]), np.array([90.0, 9, 9]), np.array([4.0, 1, 40]))
+    >>> totals.add(np.array([0.5, 1.5, 2.5]), np.array([900.0, 90, 90]), np.array([40.0, 10, 400]))
     >>> totals.choose("likelihood", ScoreGuards(), default=9.0).value
     2.0
     """

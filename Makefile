@@ -38,6 +38,7 @@ BENCH := $(BIN)/faultsight bench run
 SIMULATED := sim_rapmd,sim_riskloc_L,sim_riskloc_S,sim_squeeze_B0,sim_squeeze_B0_noise06,sim_squeeze_B0_noise12
 
 DIAGNOSE := table1 table2 theorem2 lookback features missing cablemon verdict rates faults speed snmp
+LOOP := ingest latency day api
 TUNED := anotuner,pca,ridge_var,input_norm,random_score
 
 benchmarks: .venv/.dev
@@ -58,6 +59,9 @@ benchmarks: .venv/.dev
 	$(BIN)/faultsight demo --out reports/start --json benchmarks/reports/demo.json
 	for name in $(DIAGNOSE); do \
 		$(BENCH) diagnose/$$name --json benchmarks/reports/diagnose-$$name.json || exit 1; \
+	done
+	for name in $(LOOP); do \
+		$(BENCH) loop/$$name --json benchmarks/reports/loop-$$name.json || exit 1; \
 	done
 
 .venv/.pip:

@@ -121,6 +121,9 @@ def demo_table() -> list[str]:
     ):
         told = (week[feed][when][key] for when in ("before", "after"))
         table.append([name, *(f"{value:.3f}" for value in told)])
+        if key == "average_precision":  # a random score's is about the share of rows in faults
+            floor = f"{week[feed]['anomalous_share']:.3f}"
+            table.append([f"{feed}: about that of a random score", floor, floor])
     for feed, name in (("stations", "stations"), ("cdn", "CDN")):
         told = (week[feed][when]["localization"]["root_first"] for when in ("before", "after"))
         faults = week[feed]["faults"]

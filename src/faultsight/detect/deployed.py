@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from faultsight.core.errors import InputError, SettingError
 from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
-from faultsight.detect.alarms import Alarm, raise_alarms
 from faultsight.detect.contract import Detector, Progress, Score, silent
+from faultsight.detect.levelled import LevelledDetector, level_of
 from faultsight.detect.thresholds import THRESHOLDS, Threshold
 from faultsight.detect.tuning.aggregation import aggregate
 from faultsight.detect.tuning.guard import CrossValidation
@@ -102,7 +102,7 @@ class LayersConfig:
             raise SettingError("least_quantile lies between 0 and 1")
 
 
-class DeployedDetector(Detector):
+class DeployedDetector(LevelledDetector):
     """A stored detector with levels, tuned by marks.
 
     Parameters
@@ -179,24 +179,6 @@ class DeployedDetector(Detector):
         """The rule that levels follow from."""
         return THRESHOLDS.load(self.config.threshold)()
 
-    @property
-    def trained(self) -> TimeWindow:
-        """From the first to the last row of history, of all entities together."""
-        return TimeWindow(
-            min(span.start_s for span in self.spans.values()),
-            max(span.end_s for span in self.spans.values()),
-        )
-
-    def level_of(self, entity: str) -> float:
-        """Return the deployed level of an entity; the fleet's median if it was never seen."""
-        return _level_of(self.levels, entity)
-
-    def alarms(self, scores: Sequence[Score]) -> list[Alarm]:
-        """Return the alarms that scores raise at the deployed levels, by entity and time."""
-        return [
-            alarm for score in scores for alarm in raise_alarms(score, self.level_of(score.entity))
-        ]
-
     def tune(
         self,
         frames: Sequence[KpiFrame],
@@ -232,11 +214,7 @@ class DeployedDetector(Detector):
             If the detector is not fitted, the frames do not fit it or hold none of its history,
             or it is tuned and was loaded without its ancestor.
         """
-        if self.marks and self.ancestor is None:
-            raise InputError(
-                f"{self.name} is tuned, by {len(self.marks)} marks; load what it was tuned from "
-                "and give it these and the new marks together"
-            )
+        self._refuse_without(self.ancestor)
         untuned = self.ancestor or self
         config = config or LayersConfig()
         frames = sorted(untuned._fitting(frames), key=_entity_of)
@@ -258,11 +236,6 @@ class DeployedDetector(Detector):
         tuned.usual, tuned.head, tuned.patterns = learned.usual, learned.head, learned.patterns
         tuned.config = replace(untuned.config, threshold=learned.threshold)
         return tuned, replace(report, verdicts=verdicts)
-
-    def _since_history(self, frame: KpiFrame) -> KpiFrame:
-        """Return the frame without rows before the history trained on."""
-        span = self.spans.get(frame.entity)
-        return frame if span is None else frame[frame.rows_in(span).start :]
 
 
 def _entity_of(frame: KpiFrame) -> str:
@@ -347,7 +320,7 @@ class _Lesson:
         return [_seen(score, self.usual, self.head, self.patterns) for score in self.plain]
 
     def level_of(self, entity: str) -> float:
-        return _level_of(self.levels, entity)
+        return level_of(self.levels, entity)
 
     def with_levels(self, marked: MarkedRows) -> _Lesson:
         """Return the lesson with levels of history and of what was marked."""
@@ -471,8 +444,3 @@ def _seen(
     deviations = score.deviations
     score = score if head is None else head.apply(score)
     return score if patterns is None else patterns.apply(score, deviations)
-
-
-def _level_of(levels: Mapping[str, float], entity: str) -> float:
-    """Return an entity's level; the fleet's median if it was never seen."""
-    return levels[entity] if entity in levels else float(np.median(list(levels.values())))

@@ -12,7 +12,7 @@ import torch
 from faultsight.core.errors import InputError, SettingError
 from faultsight.detect import KpiFrame, Mark, MarkKind, TimeWindow
 from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig, TuningConfig
-from faultsight.detect.anotuner._residuals import squared_errors
+from faultsight.detect.anotuner._residuals import deviations
 from faultsight.detect.anotuner.model_versions import ModelVersions
 
 HOUR_S = 3600
@@ -66,9 +66,7 @@ def test_same_seed_and_data_give_the_same_bytes_for_any_number_of_workers(
     first, second = AnoTuner(config).fit(frames), AnoTuner(config).fit(frames)
     assert totals(first, frames) == totals(second, frames)
     bank = first._bank([first.scaling.apply(frame) for frame in frames])
-    one, three = (
-        squared_errors(first.network, bank, window=config.window, workers=n) for n in (1, 3)
-    )
+    one, three = (deviations(first.network, bank, window=config.window, workers=n) for n in (1, 3))
     assert [e.tobytes() for e in one] == [e.tobytes() for e in three]
 
 

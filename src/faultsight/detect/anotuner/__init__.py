@@ -17,10 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faultsight.core.errors import InputError, SettingError
+from faultsight.core.errors import SettingError
 from faultsight.core.feedback import Mark
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
-from faultsight.detect.alarms import Alarm, raise_alarms
 from faultsight.detect.anotuner._kept import KeptDeviations
 from faultsight.detect.anotuner._network import Network, NetworkShape
 from faultsight.detect.anotuner._residuals import deviations
@@ -28,7 +27,8 @@ from faultsight.detect.anotuner._rows import RowBank
 from faultsight.detect.anotuner._training import Training, train
 from faultsight.detect.anotuner._tuning import TuningConfig, TuningReport, tune
 from faultsight.detect.anotuner.conditions import CONDITIONS, Condition
-from faultsight.detect.contract import Detector, Progress, Score, silent
+from faultsight.detect.contract import Progress, Score, silent
+from faultsight.detect.levelled import LevelledDetector
 from faultsight.detect.scaling import Scaling
 from faultsight.detect.thresholds import THRESHOLDS
 from faultsight.detect.tuning.active_learning import Query
@@ -146,7 +146,7 @@ class AnoTunerConfig:
         )
 
 
-class AnoTuner(Detector):
+class AnoTuner(LevelledDetector):
     """AnoTuner (WWW '24), trained without labels and tuned by marks.
 
     Parameters
@@ -290,26 +290,6 @@ class AnoTuner(Detector):
         conditions = [self.condition.compute(frame) for frame in scaled]
         return RowBank.build(scaled, conditions, padding=self.config.window - 1)
 
-    @property
-    def trained(self) -> TimeWindow:
-        """From the first to the last row of history, of all entities together."""
-        return TimeWindow(
-            min(span.start_s for span in self.spans.values()),
-            max(span.end_s for span in self.spans.values()),
-        )
-
-    def level_of(self, entity: str) -> float:
-        """Return the deployed level of an entity; the fleet's median if it was never seen."""
-        if entity in self.levels:
-            return self.levels[entity]
-        return float(np.median(list(self.levels.values())))
-
-    def alarms(self, scores: Sequence[Score]) -> list[Alarm]:
-        """Return the alarms that scores raise at the deployed levels, by entity and time."""
-        return [
-            alarm for score in scores for alarm in raise_alarms(score, self.level_of(score.entity))
-        ]
-
     def tune(
         self,
         frames: Sequence[KpiFrame],
@@ -346,11 +326,7 @@ class AnoTuner(Detector):
             If the detector is not fitted, the frames do not fit it or hold none of its history,
             or it is tuned and was loaded without its ancestor.
         """
-        if self.marks and self.ancestor is None:
-            raise InputError(
-                f"{self.name} is tuned, by {len(self.marks)} marks; load what it was tuned from "
-                "and give it these and the new marks together"
-            )
+        self._refuse_without(self.ancestor)
         untuned = self.ancestor or self
         frames = untuned._fitting(frames)
         together = sorted({*self.marks, *marks})

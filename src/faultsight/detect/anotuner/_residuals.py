@@ -14,19 +14,12 @@ from torch import Tensor
 from faultsight.detect.anotuner._network import Network, StreamingNetwork
 from faultsight.detect.anotuner._rows import RowBank
 
-__all__ = ["deviations", "squared_errors"]
+__all__ = ["deviations"]
 
 # Batches have these sizes whatever the number of workers, so that sums round alike.
 _WINDOWS_A_BATCH = 2048
 _ENTITIES_A_BATCH = 64
 _ROWS_A_STRETCH = 512
-
-
-def squared_errors(
-    network: Network, bank: RowBank, *, window: int, workers: int | None = None
-) -> list[NDArray[np.float32]]:
-    """Return, for each entity, the squared error of every row and KPI; see `deviations`."""
-    return [np.square(d) for d in deviations(network, bank, window=window, workers=workers)]
 
 
 def deviations(

@@ -158,7 +158,7 @@ def tune(
     progress: Progress,
 ) -> tuple[AnoTuner, TuningReport]:
     """Return a tuned copy and what was done; see `AnoTuner.tune`."""
-    frames = [_since_history(model, frame) for frame in sorted(frames, key=lambda f: f.entity)]
+    frames = [model._since_history(frame) for frame in sorted(frames, key=lambda f: f.entity)]
     marked = rows_of_marks(frames, marks)
     report = TuningReport.of(marked)
     model = copy.copy(model)
@@ -179,12 +179,6 @@ def tune(
     tuned = copy.copy(tuned)
     tuned._kept = None
     return tuned, replace(report, verdicts=verdicts)
-
-
-def _since_history(model: AnoTuner, frame: KpiFrame) -> KpiFrame:
-    """Return the frame without rows before the history trained on."""
-    span = model.spans.get(frame.entity)
-    return frame if span is None else frame[frame.rows_in(span).start :]
 
 
 def _layers(config: TuningConfig, material: _Material, marked: MarkedRows) -> list[Layer[AnoTuner]]:

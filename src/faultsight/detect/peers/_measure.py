@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.contract import DetectorState
-from faultsight.detect.peers._standardized import _mean, _moments
 from faultsight.detect.scaling import Scaling
 
 __all__ = ["Measure"]
 
 Rows = NDArray[np.float64]
 
+_LEAST_DEVIATION = 0.02
+"""Of a KPI's usual range: one that hardly moves must not drown the rest when it does."""
 _LEAST_ERROR = 1e-6
 
 
@@ -127,3 +128,18 @@ class Measure:
             rows("usual", n_errors),
             state.array("fleet.usual", n_errors),
         )
+
+
+def _mean(table: Rows) -> Rows:
+    known = np.isfinite(table)
+    counts = known.sum(axis=0)
+    sums = np.where(known, table, 0.0).sum(axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _moments(table: Rows, otherwise: tuple[Rows, Rows]) -> tuple[Rows, Rows]:
+    """Return mean and deviation of each column."""
+    mean = _mean(table)
+    deviation = np.maximum(np.sqrt(_mean((table - mean) ** 2)), _LEAST_DEVIATION)
+    unknown = np.isnan(mean)
+    return np.where(unknown, otherwise[0], mean), np.where(unknown, otherwise[1], deviation)

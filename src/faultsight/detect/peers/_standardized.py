@@ -17,16 +17,12 @@ from numpy.typing import NDArray
 from faultsight.core.errors import InputError
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.contract import Detector, DetectorState, Progress, Score
-from faultsight.detect.scaling import Scaling
+from faultsight.detect.peers._measure import Measure
 from faultsight.detect.tuning.aggregation import aggregate
 
 __all__ = ["StandardizedDetector"]
 
 Rows = NDArray[np.float64]
-
-_LEAST_DEVIATION = 0.02
-"""Of a KPI's usual range: one that hardly moves must not drown the rest when it does."""
-_LEAST_ERROR = 1e-6
 
 
 class StandardizedDetector(Detector):
@@ -61,23 +57,10 @@ class StandardizedDetector(Detector):
         """
         if not self.kpis:
             raise InputError(f"{self.name} is not fitted; there is no state to take")
-        entities = tuple(self.moments)
-
-        def table(rows: Mapping[str, Rows]) -> Rows:
-            return np.stack([rows[entity] for entity in entities])
-
-        arrays = {
-            "scaling.low": table(self.scaling.low),
-            "scaling.span": table(self.scaling.span),
-            "mean": table({e: mean for e, (mean, _) in self.moments.items()}),
-            "deviation": table({e: deviation for e, (_, deviation) in self.moments.items()}),
-            "usual": table(self.usual),
-            "fleet.mean": self.fleet[0],
-            "fleet.deviation": self.fleet[1],
-            "fleet.usual": self.usual_elsewhere,
-            **self._learned(),
-        }
-        return DetectorState(asdict(self.config), self.kpis, self.interval_s, entities, arrays)
+        return DetectorState(
+            asdict(self.config), self.kpis, self.interval_s, tuple(self.measure.moments),
+            {**self.measure.arrays(), **self._learned()},
+        )  # fmt: skip
 
     @classmethod
     def from_state(cls, state: DetectorState) -> Self:
@@ -89,48 +72,24 @@ class StandardizedDetector(Detector):
             If the state is not one of this detector's.
         """
         detector = cls.with_settings(state.settings)
-        n, k = len(state.entities), len(state.kpis)
         detector.kpis, detector.interval_s = state.kpis, state.interval_s
-
-        def rows(name: str) -> dict[str, Rows]:
-            return dict(zip(state.entities, state.array(name, n, k), strict=True))
-
-        detector.scaling = Scaling(rows("scaling.low"), rows("scaling.span"))
-        means, deviations = rows("mean"), rows("deviation")
-        detector.moments = {e: (means[e], deviations[e]) for e in state.entities}
-        detector.usual = rows("usual")
-        detector.fleet = state.array("fleet.mean", k), state.array("fleet.deviation", k)
-        detector.usual_elsewhere = state.array("fleet.usual", k)
+        detector.measure = Measure.from_state(state, n_errors=len(state.kpis))
         detector._take(state)
         return detector
 
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
-        self.scaling = Scaling.fit(frames)
-        scaled = [self.scaling.apply(frame).values.astype(np.float64) for frame in frames]
-        # An entity or KPI without history is measured by the fleet's.
-        fleet = np.concatenate(scaled)
-        self.fleet = _moments(fleet, (np.full(fleet.shape[1], 0.5), np.ones(fleet.shape[1])))
-        self.moments = {
-            frame.entity: _moments(table, self.fleet)
-            for frame, table in zip(frames, scaled, strict=True)
-        }
-        tables = [self._standardized(frame) for frame in frames]
+        self.measure = Measure.fit(frames)
+        tables = [self.measure.standardized(frame) for frame in frames]
         self._learn([np.nan_to_num(table) for table in tables])
-        errors = {f.entity: self._deviations(t) ** 2 for f, t in zip(frames, tables, strict=True)}
-        known = {entity: _mean(error) for entity, error in errors.items()}
-        usual = _mean(np.concatenate(list(errors.values())))
-        self.usual_elsewhere = np.where(np.isnan(usual), 1.0, usual) + _LEAST_ERROR
-        self.usual = {
-            entity: np.where(np.isnan(mean), self.usual_elsewhere, mean + _LEAST_ERROR)
-            for entity, mean in known.items()
-        }
+        self.measure.learn_usual(
+            {f.entity: self._deviations(t) ** 2 for f, t in zip(frames, tables, strict=True)}
+        )
 
     def _score(self, frames: Sequence[KpiFrame]) -> list[Score]:
         scores = []
         for frame in frames:
-            deviations = self._deviations(self._standardized(frame))
-            usual = self.usual.get(frame.entity, self.usual_elsewhere)
-            residuals = (deviations**2 / usual).astype(np.float32)
+            deviations = self._deviations(self.measure.standardized(frame))
+            residuals = self.measure.residuals(frame.entity, deviations**2)
             scores.append(
                 Score(
                     frame.entity, frame.start_s, frame.interval_s, self.kpis,
@@ -139,24 +98,5 @@ class StandardizedDetector(Detector):
             )  # fmt: skip
         return scores
 
-    def _standardized(self, frame: KpiFrame) -> Rows:
-        mean, deviation = self.moments.get(frame.entity, self.fleet)
-        return (self.scaling.apply(frame).values.astype(np.float64) - mean) / deviation
-
     def _deviations(self, table: Rows) -> Rows:
         return np.asarray(table - self._expect(np.nan_to_num(table)))
-
-
-def _mean(table: Rows) -> Rows:
-    known = np.isfinite(table)
-    counts = known.sum(axis=0)
-    sums = np.where(known, table, 0.0).sum(axis=0)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def _moments(table: Rows, otherwise: tuple[Rows, Rows]) -> tuple[Rows, Rows]:
-    """Return mean and deviation of each column."""
-    mean = _mean(table)
-    deviation = np.maximum(np.sqrt(_mean((table - mean) ** 2)), _LEAST_DEVIATION)
-    unknown = np.isnan(mean)
-    return np.where(unknown, otherwise[0], mean), np.where(unknown, otherwise[1], deviation)

@@ -134,8 +134,8 @@ def test_rows_say_what_tuning_did(result: BenchResult) -> None:
     def kept(row: Row) -> list[str]:
         return [name for name in row if name.startswith("kept_")]
 
-    # Too few marks to fine-tune the network by, unless that is asked for.
-    assert len(kept(row_of(result, "layers", "all"))) >= len(LAYERS) - 1
+    # Too few marks to fine-tune the network by, unless that is asked for, and for patterns.
+    assert len(kept(row_of(result, "layers", "all"))) >= len(LAYERS) - 2
     assert kept(row_of(result, "layers", "only fine_tuning")) == []
     assert row_of(result, "hinge", "none")["kept_fine_tuning"] == 1.0
     assert row_of(result, "hinge", "none")["generated_windows"] == 0

@@ -23,20 +23,25 @@ from rich.table import Table
 from rich.text import Text
 
 from faultsight import __version__
-from faultsight.core.errors import InputError, UnknownMemberError
+from faultsight.core.errors import InputError, SettingError, UnknownMemberError
 from faultsight.core.family import Family
 from faultsight.core.files import write_atomic
 
 __all__ = [
+    "PRESETS",
     "SCENARIOS",
     "BenchResult",
     "Context",
     "Outcome",
     "Row",
     "Scenario",
+    "finite_row",
     "load_scenario",
+    "machine_facts",
+    "package_versions",
     "print_rows",
     "read_result",
+    "run_parameters",
     "run_scenario",
     "scenario_ids",
     "write_result",
@@ -48,6 +53,9 @@ Row = dict[str, str | int | float | bool | None]
 _PACKAGES = ("numpy", "scipy", "numba", "polars", "narwhals")
 _EXTRA_PACKAGES = ("torch", "statsmodels", "gufo-snmp", "scikit-learn", "pandas")
 
+
+PRESETS = ("small", "large")
+"""The sizes of scenarios that come in two; see `Context`."""
 
 # A table of more columns holds figures, and its names are short enough to stand unbroken.
 _FEW_COLUMNS = 6
@@ -76,6 +84,15 @@ class Context:
     seconds : float
         What one method may spend on one dataset: no further case is started after it, and the
         row says how many cases were reached.
+    preset : str
+        How much a scenario that comes in two sizes runs: ``small`` or ``large``.
+    budget_s : float, optional
+        What the whole run may take, of scenarios that run cells; see `faultsight.bench.journal`.
+        The scenario's own if not given.
+    workers : int, optional
+        How many cells are run at once; one for each core, at most two, if not given.
+    journal : Path, optional
+        The file that keeps the cells that have ended, to go on from there.
     progress : callable
         Told in a short line what happens.
     """
@@ -86,7 +103,15 @@ class Context:
     seed: int = 0
     cases: int | None = None
     seconds: float = 600.0
+    preset: str = "small"
+    budget_s: float | None = None
+    workers: int | None = None
+    journal: Path | None = None
     progress: Callable[[str], None] = field(default=_silent, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise SettingError(f"preset is {' or '.join(PRESETS)}, not {self.preset!r}")
 
     def wants(self, method: str) -> bool:
         """Whether a method is to be run."""
@@ -123,6 +148,8 @@ class Scenario(ABC):
     title: ClassVar[str]
     shown: ClassVar[tuple[str, ...]] = ()
     """The figures that the printed table shows; all if empty. The JSON always holds all."""
+    keeps_journal: ClassVar[bool] = False
+    """Whether it runs cells that a journal can keep; see `faultsight.bench.journal`."""
 
     @abstractmethod
     def run(self, context: Context) -> Outcome:
@@ -180,8 +207,8 @@ class BenchResult:
                 "machine": dict(self.machine),
                 "seconds": round(self.seconds, 3),
                 "notes": list(self.notes),
-                "summary": [_finite(row) for row in self.summary],
-                "rows": [_finite(row) for row in self.rows],
+                "summary": [finite_row(row) for row in self.summary],
+                "rows": [finite_row(row) for row in self.rows],
             },
             indent=1,
             ensure_ascii=False,
@@ -222,28 +249,40 @@ def run_scenario(scenario_id: str, context: Context) -> BenchResult:
         If there is no such scenario, method or dataset.
     MissingDataError
         If none of the scenario's datasets is on this machine.
+    SettingError
+        If a journal is named and the scenario keeps none.
     """
     scenario = load_scenario(scenario_id)
+    if context.journal is not None and not scenario.keeps_journal:
+        raise SettingError(f"{scenario_id} is short and keeps no journal")
     start = time.perf_counter()
     outcome = scenario.run(context)
     return BenchResult(
         scenario=scenario_id,
-        parameters={
-            "methods": list(context.methods),
-            "datasets": list(context.datasets),
-            # Only its name: where a folder lies on some machine is nobody else's business.
-            "data_dir": None if context.data_dir is None else context.data_dir.name,
-            "seed": context.seed,
-            "cases": context.cases,
-            "seconds_per_method_and_dataset": context.seconds,
-        },
-        versions=_versions(),
-        machine=_machine(),
+        parameters=run_parameters(context),
+        versions=package_versions(),
+        machine=machine_facts(),
         rows=outcome.rows,
         summary=outcome.summary,
         notes=outcome.notes,
         seconds=time.perf_counter() - start,
     )
+
+
+def run_parameters(context: Context) -> dict[str, Any]:
+    """Return what a run was asked for, as results keep it."""
+    return {
+        "methods": list(context.methods),
+        "datasets": list(context.datasets),
+        # Only its name: where a folder lies on some machine is nobody else's business.
+        "data_dir": None if context.data_dir is None else context.data_dir.name,
+        "seed": context.seed,
+        "cases": context.cases,
+        "seconds_per_method_and_dataset": context.seconds,
+        "preset": context.preset,
+        "budget_s": context.budget_s,
+        "workers": context.workers,
+    }
 
 
 def write_result(result: BenchResult, path: Path | str) -> Path:
@@ -307,14 +346,16 @@ def _shown(value: str | float | bool | None) -> str:
     return str(value)
 
 
-def _finite(row: Row) -> Row:
+def finite_row(row: Row) -> Row:
+    """Return a row with None for numbers that are not finite, which JSON does not have."""
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in row.items()
     }
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of what a run rests on."""
     installed = {package: version(package) for package in _PACKAGES}
     for package in _EXTRA_PACKAGES:
         try:
@@ -324,7 +365,8 @@ def _versions() -> dict[str, str]:
     return {"faultsight": __version__, "python": platform.python_version(), **installed}
 
 
-def _machine() -> dict[str, Any]:
+def machine_facts() -> dict[str, Any]:
+    """Return what is known of this machine; no name of it."""
     info: dict[str, Any] = {
         "system": platform.system(),
         "architecture": platform.machine(),

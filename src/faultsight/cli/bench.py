@@ -47,6 +47,23 @@ def run(
     seconds: Annotated[
         float, Option(min=0.0, help="What one method may spend on one dataset.")
     ] = 600.0,
+    preset: Annotated[
+        str, Option(help="small or large, where a scenario comes in two sizes.")
+    ] = "small",
+    budget: Annotated[
+        float | None,
+        Option(min=0.0, help="Seconds of a whole run of cells, after which none is started."),
+    ] = None,
+    workers: Annotated[
+        int | None, Option(min=1, help="Cells run at once; default: one a core, at most two.")
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        Option(
+            help="Keep each cell that has ended in this file, and go on from what is in it.",
+            dir_okay=False,
+        ),
+    ] = None,
     json_target: JsonTarget = None,
 ) -> None:
     """Run one scenario, print its table, and write its result as JSON if asked."""
@@ -62,6 +79,10 @@ def run(
             seed=seed,
             cases=cases,
             seconds=seconds,
+            preset=preset,
+            budget_s=budget,
+            workers=workers,
+            journal=journal,
             progress=lambda line: progress.print(line, markup=False, highlight=False),
         ),
     )

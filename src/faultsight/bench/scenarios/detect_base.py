@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import ClassVar
 
 import numpy as np
@@ -12,20 +10,13 @@ from scipy.stats import rankdata
 
 from faultsight.bench.detect_runs import (
     HEADLINES,
-    Deployment,
-    Method,
-    deploy,
     detection_methods,
-    f1_at,
     fleet_datasets,
-    judge,
     labelled_fleets,
 )
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
+from faultsight.bench.untuned_rows import row_in_words, untuned_row, warm_up
 from faultsight.core.errors import FaultSightError
-from faultsight.detect.data import Fleet, FleetDataset
-
-_FEW_ROWS = 100
 
 
 class DetectBase(Scenario):
@@ -63,63 +54,23 @@ class DetectBase(Scenario):
             described.append({"part": "dataset"} | dataset.describe())
             fleets = labelled_fleets(dataset, context.cases, notes=notes)
             for method in methods:
-                _warm_up(method, fleets[0])
+                warm_up(method, fleets[0])
                 context.progress(f"{dataset.name}, {method.name}, seed {context.seed}")
                 try:
-                    rows.append(_row(dataset, method, fleets, context, notes))
+                    row = untuned_row(dataset.name, method, fleets, seed=context.seed,
+                                      seconds=context.seconds)  # fmt: skip
                 except FaultSightError as error:
                     notes.append(f"{method.name} has no row for {dataset.name}: {error}")
                     context.progress(notes[-1])
                 else:
-                    context.progress("  " + _line(rows[-1]))
+                    rows.append(row)
+                    context.progress("  " + row_in_words(row))
+                    if row["fleets"] != row["fleets_asked"]:
+                        notes.append(
+                            f"{method.name} on {dataset.name}: {row['fleets']} of "
+                            f"{row['fleets_asked']} fleets, then the time was spent"
+                        )
         return Outcome(rows, notes, described + _over_sets(rows))
-
-
-def _warm_up(method: Method, fleet: Fleet) -> None:
-    """Fit and score a few rows of one entity."""
-    few = Fleet(fleet.name, (fleet.train[0][-_FEW_ROWS:],), (fleet.test[0][:_FEW_ROWS],))
-    with suppress(FaultSightError):
-        deploy(method, few, seed=0)
-
-
-def _row(
-    dataset: FleetDataset,
-    method: Method,
-    fleets: Sequence[Fleet],
-    context: Context,
-    notes: list[str],
-) -> Row:
-    start = time.perf_counter()
-    found: list[Deployment] = []
-    for fleet in fleets:
-        if found and time.perf_counter() - start >= context.seconds:
-            notes.append(
-                f"{method.name} on {dataset.name}: {len(found)} of {len(fleets)} fleets, then the "
-                f"time was spent"
-            )
-            break
-        found.append(deploy(method, fleet, seed=context.seed))
-    memory = [d.memory_mb for d in found if d.memory_mb is not None]
-    row: Row = {
-        "dataset": dataset.name,
-        "method": method.name,
-        "tuning": "none",
-        "seed": str(context.seed),
-        "fleets": len(found),
-        "fleets_asked": len(fleets),
-    }
-    row |= judge(found, share=0.0, seed=context.seed)
-    return row | {
-        "f1_pot": f1_at("pot", found, share=0.0),
-        "seconds_fit": sum(d.seconds_fit for d in found),
-        "seconds_score": sum(d.seconds_score for d in found),
-        "memory_mb": max(memory) if memory else None,
-    }
-
-
-def _line(row: Row) -> str:
-    figures = (f"{name} {row[name]:.3f}" for name in HEADLINES if row[name] is not None)
-    return f"{', '.join(figures)}; fitted in {row['seconds_fit']:.1f} s"
 
 
 def _over_sets(rows: Sequence[Row]) -> list[Row]:

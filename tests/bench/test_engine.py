@@ -20,7 +20,7 @@ from faultsight.bench.engine import (
     scenario_ids,
     write_result,
 )
-from faultsight.core.errors import InputError, UnknownMemberError
+from faultsight.core.errors import InputError, SettingError, UnknownMemberError
 
 
 def _result(*rows: Row, scenario: str = "localize/accuracy") -> BenchResult:
@@ -70,17 +70,55 @@ def test_comparison_matches_rows_by_their_texts() -> None:
     )
     after = _result(
         {"method": "new", "dataset": "S", "f1": 0.2},
-        {"method": "scan", "dataset": "S", "f1": 0.6, "cases": 4, "exact": True},
+        {"method": "scan", "dataset": "S", "f1": 0.6, "cases": 4, "exact": False, "rank": 2},
     )
-    rows = compare(before, after)
-    assert rows[0] == {
-        "method": "scan", "dataset": "S", "figure": "f1", "before": 0.8, "after": 0.6,
-        "change": pytest.approx(-0.2), "ratio": pytest.approx(0.75),
-    }  # fmt: skip
-    assert [row.get("figure") for row in rows] == ["f1", "cases", None, None]
-    assert [row.get("only_in") for row in rows[2:]] == ["before", "after"]
+    found = compare(before, after)
+    scan = {"method": "scan", "dataset": "S"}
+    assert found.rows == [
+        {**scan, "figure": "f1", "before": 0.8, "after": 0.6, "change": pytest.approx(-0.2)},
+        {**scan, "figure": "exact", "before": True, "after": False, "change": None},
+        {**scan, "figure": "rank", "before": None, "after": 2, "change": None},
+        {"method": "old", "dataset": "S", "only_in": "before"},
+        {"method": "new", "dataset": "S", "only_in": "after"},
+    ]
+    assert (found.compared, found.unchanged) == (4, 1)
     with pytest.raises(InputError, match="cannot be compared"):
         compare(before, _result(scenario="localize/speed"))
+
+
+def test_comparison_tells_only_what_changed_by_more_than_the_tolerance() -> None:
+    before = _result({"method": "scan", "f1": 0.3, "seconds": 1.0})
+    after = _result({"method": "scan", "f1": 0.2, "seconds": 9.0})
+    for tolerance, told in ((0.0, ["f1", "seconds"]), (0.1, ["seconds"]), (8.0, [])):
+        found = compare(before, after, tolerance=tolerance)
+        assert [row["figure"] for row in found.rows] == told
+        assert (found.compared, found.unchanged) == (2, 2 - len(told))
+    assert [row["figure"] for row in compare(before, after, figures=("f1",)).rows] == ["f1"]
+    with pytest.raises(SettingError, match="'f2'"):
+        compare(before, after, figures=("f2",))
+    with pytest.raises(SettingError, match="tolerance"):
+        compare(before, after, tolerance=float("nan"))
+
+
+def test_comparison_matches_rows_of_equal_texts_in_their_order() -> None:
+    before = _result({"method": "scan", "n": 1, "f1": 0.1}, {"method": "scan", "n": 2, "f1": 0.2})
+    after = _result({"method": "scan", "n": 1, "f1": 0.1}, {"method": "scan", "n": 2, "f1": 0.4})
+    (row,) = compare(before, after).rows
+    assert (row["before"], row["after"]) == (0.2, 0.4)
+
+
+def test_comparison_tells_how_the_runs_differ() -> None:
+    before = _result({"method": "scan", "f1": 0.5})
+    after = BenchResult(
+        before.scenario, {"seed": 1, "methods": ["scan", "pca"]}, {"python": "3"}, {"cores": 4},
+        before.rows,
+    )  # fmt: skip
+    assert compare(before, after).about == [
+        {"part": "parameters", "name": "seed", "before": "0", "after": "1"},
+        {"part": "parameters", "name": "methods", "before": "-", "after": "scan, pca"},
+        {"part": "machine", "name": "cores", "before": "2", "after": "4"},
+    ]
+    assert compare(before, before).about == []
 
 
 def test_a_table_shows_what_it_is_told_and_takes_names_literally() -> None:

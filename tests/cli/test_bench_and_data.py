@@ -31,9 +31,22 @@ def test_bench_runs_a_scenario_and_compares_results(tmp_path: Path) -> None:
     assert written["parameters"]["cases"] == 2
     printed = json.loads(_run(*run, "--datasets", "shipped", "--cases", "2", "--json"))
     assert {"scenario", "parameters", "versions", "machine", "rows"} <= set(printed)
-    changes = json.loads(_run("bench", "compare", str(file), str(file), "--json"))
-    assert all(row["change"] == 0 for row in changes)
-    assert {row["figure"] for row in changes} >= {"f1", "rc_at_1"}
+    written["rows"][1]["f1"] += 0.25
+    written["parameters"]["seed"] = 7
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(written))
+    compare = ("bench", "compare", str(file), str(other))
+    found = json.loads(_run(*compare, "--json"))
+    (row,) = found["rows"]
+    assert (row["method"], row["figure"]) == ("rapminer", "f1")
+    assert row["change"] == pytest.approx(0.25)
+    assert found["about"] == [{"part": "parameters", "name": "seed", "before": "0", "after": "7"}]
+    shown = _run(*compare)
+    assert "what changed" in shown
+    assert "seed" in shown
+    shown = _run(*compare, "--tolerance", "0.3")
+    assert "what changed" not in shown
+    assert "changed by no more than 0.3" in shown
 
 
 def test_bench_run_reads_any_folder_in_the_layout(tmp_path: Path) -> None:

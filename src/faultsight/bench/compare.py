@@ -1,69 +1,150 @@
-"""What differs between two results of one scenario."""
+"""What changed between two results of one scenario."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from faultsight.bench.engine import BenchResult, Row
-from faultsight.core.errors import InputError
+from faultsight.core.errors import InputError, SettingError
 
-__all__ = ["compare"]
+__all__ = ["Changes", "compare"]
+
+Key = tuple[tuple[str, str | int], ...]
 
 
-def compare(before: BenchResult, after: BenchResult) -> list[Row]:
-    """Return one row for each figure that both results have.
+@dataclass(frozen=True)
+class Changes:
+    """What changed between two results.
+
+    Attributes
+    ----------
+    about : list of Row
+        What the runs were asked for, with and on, where it differs: ``part``, ``name``,
+        ``before``, ``after``, as text.
+    rows : list of Row
+        A row's texts, ``figure``, ``before``, ``after`` and ``change`` (after - before; None where
+        one of them is no number), for each figure that changed by more than the tolerance. Rows
+        that one result alone has carry ``only_in``.
+    compared, unchanged : int
+        How many figures both have, and how many of them did not change by more.
+    """
+
+    about: list[Row]
+    rows: list[Row]
+    compared: int
+    unchanged: int
+
+
+def compare(
+    before: BenchResult,
+    after: BenchResult,
+    *,
+    tolerance: float = 0.0,
+    figures: Sequence[str] = (),
+) -> Changes:
+    """Return what changed from one result to another of the same scenario.
 
     Parameters
     ----------
     before, after : BenchResult
-        Two results of one scenario; rows are matched by their values that are text.
-
-    Returns
-    -------
-    list of Row
-        The row's texts, ``figure``, ``before``, ``after``, ``change`` (after - before) and
-        ``ratio`` (after / before); rows that only one of them has carry ``only_in``.
+        Rows are matched by their values that are text; of those with equal texts, the first with
+        the first, and so on.
+    tolerance : float
+        Figures that changed by no more are not told.
+    figures : sequence of str
+        Only these; all if empty.
 
     Raises
     ------
     InputError
         If the results are of different scenarios.
+    SettingError
+        If the tolerance is below 0, or neither result has a figure of a name given.
 
     Examples
     --------
     >>> old, new = (
-    ...     BenchResult("a/b", {}, {}, {}, [{"method": "scan", "f1": f1}]) for f1 in (0.5, 0.75))
-    >>> compare(old, new)
-    [{'method': 'scan', 'figure': 'f1', 'before': 0.5, 'after': 0.75, 'change': 0.25, 'ratio': 1.5}]
+    ...     BenchResult("a/b", {"seed": seed}, {}, {}, [{"method": "scan", "f1": f1, "cases": 9}])
+    ...     for seed, f1 in ((0, 0.5), (1, 0.75)))
+    >>> found = compare(old, new)
+    >>> found.rows
+    [{'method': 'scan', 'figure': 'f1', 'before': 0.5, 'after': 0.75, 'change': 0.25}]
+    >>> found.about, found.compared, found.unchanged
+    ([{'part': 'parameters', 'name': 'seed', 'before': '0', 'after': '1'}], 2, 1)
     """
     if before.scenario != after.scenario:
         raise InputError(f"results of {before.scenario} and {after.scenario} cannot be compared")
+    if not tolerance >= 0:
+        raise SettingError(f"tolerance is at least 0, not {tolerance}")
+    known = {name for row in [*before.rows, *after.rows] for name in row}
+    unknown = [name for name in figures if name not in known]
+    if unknown:
+        raise SettingError(f"neither result has a figure {unknown[0]!r}")
     old, new = _by_key(before.rows), _by_key(after.rows)
     rows: list[Row] = []
+    compared = unchanged = 0
     for key in dict.fromkeys([*old, *new]):
-        texts: Row = dict(key)
+        texts: Row = {name: value for name, value in key if name}
         if key not in old or key not in new:
             rows.append(texts | {"only_in": "before" if key in old else "after"})
             continue
-        for figure, value in old[key].items():
-            other = new[key].get(figure)
-            if _is_number(value) and _is_number(other):
-                first, second = float(value or 0), float(other or 0)
-                rows.append(
-                    texts
-                    | {
-                        "figure": figure,
-                        "before": first,
-                        "after": second,
-                        "change": second - first,
-                        "ratio": second / first if first else None,
-                    }
-                )
-    return rows
+        for figure in dict.fromkeys([*old[key], *new[key]]):
+            first, second = old[key].get(figure), new[key].get(figure)
+            if isinstance(first, str) or (figures and figure not in figures):
+                continue
+            compared += 1
+            if _is_near(first, second, tolerance):
+                unchanged += 1
+                continue
+            numbers = _is_number(first) and _is_number(second)
+            change = float(second or 0) - float(first or 0) if numbers else None
+            rows.append(
+                texts | {"figure": figure, "before": first, "after": second, "change": change}
+            )
+    about = [
+        row
+        for part in ("parameters", "versions", "machine")
+        for row in _differences(part, getattr(before, part), getattr(after, part))
+    ]
+    return Changes(about, rows, compared, unchanged)
 
 
-def _by_key(rows: Sequence[Row]) -> dict[tuple[tuple[str, str], ...], Row]:
-    return {tuple((k, v) for k, v in row.items() if isinstance(v, str)): row for row in rows}
+def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:
+    """Return rows by their texts and, under an empty name, which of those with equal texts."""
+    found: dict[Key, Row] = {}
+    seen: dict[Key, int] = {}
+    for row in rows:
+        texts = tuple((name, value) for name, value in row.items() if isinstance(value, str))
+        seen[texts] = seen.get(texts, 0) + 1
+        found[(*texts, ("", seen[texts]))] = row
+    return found
+
+
+def _differences(part: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Row]:
+    return [
+        {"part": part, "name": name, "before": _text(old.get(name)), "after": _text(new.get(name))}
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _text(value: Any) -> str:
+    if value is None or value == []:
+        return "-"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _is_near(first: object, second: object, tolerance: float) -> bool:
+    if first == second:
+        return True
+    if not (_is_number(first) and _is_number(second)):
+        return False
+    difference = abs(float(first) - float(second))  # type: ignore[arg-type]
+    # 0.3 - 0.2 is above 0.1 by rounding alone.
+    return difference <= tolerance or math.isclose(difference, tolerance, rel_tol=1e-9)
 
 
 def _is_number(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,17 +103,60 @@ def run(
 def compare(
     before: Annotated[Path, Argument(help="A result written with --json FILE.")],
     after: Annotated[Path, Argument(help="Another result of the same scenario.")],
+    *,
+    tolerance: Annotated[
+        float, Option(min=0.0, help="Figures that changed by no more are not shown.")
+    ] = 0.0,
+    figures: Annotated[str, Option(help="Only these figures, joined by commas.")] = "",
     json_target: JsonTarget = None,
 ) -> None:
-    """Show how the figures of two results of one scenario differ."""
+    """Show what changed between two results of one scenario; it is no error if something did."""
     from faultsight.bench.compare import compare as compare_results
     from faultsight.bench.engine import print_rows, read_result
 
-    rows = compare_results(read_result(before), read_result(after))
+    found = compare_results(
+        read_result(before), read_result(after), tolerance=tolerance, figures=_names(figures)
+    )
     if json_target != STDOUT:
-        print_rows(rows, Console())
+        console = Console()
+        if found.about:
+            print_rows(found.about, console, title="how the runs differ")
+        if found.rows:
+            print_rows(found.rows, console, title="what changed")
+        console.print(
+            f"{found.unchanged} of {found.compared} figures changed by no more than {tolerance:g}",
+            highlight=False,
+        )
     if json_target:
-        write_json(json.dumps(rows, indent=1, ensure_ascii=False), json_target)
+        write_json(json.dumps(asdict(found), indent=1, ensure_ascii=False), json_target)
+
+
+@app.command(cls=JsonCommand)
+def report(
+    pillar: Annotated[str, Argument(help="What is compared: detect.")],
+    out: Annotated[Path, Option(help="Folder that the page is written to.")],
+    *,
+    reports: Annotated[Path, Option(help="Folder of results written with --json.")] = Path(
+        "benchmarks/reports"
+    ),
+    docs: Annotated[
+        Path | None, Option(help="Folder of the page in Markdown and its drawings; default: --out.")
+    ] = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Write one page that compares all detectors, from whichever results are there."""
+    from faultsight.bench.detection_report import write_detection_report
+    from faultsight.core.errors import UnknownMemberError
+
+    if pillar != "detect":
+        raise UnknownMemberError("report", pillar, ["detect"])
+    written = [str(path) for path in write_detection_report(reports, out, docs=docs)]
+    if json_target != STDOUT:
+        console = Console()
+        for path in written:
+            console.print(path, markup=False, highlight=False, soft_wrap=True)
+    if json_target:
+        write_json(json.dumps({"written": written}, indent=1, ensure_ascii=False), json_target)
 
 
 def _names(joined: str) -> tuple[str, ...]:

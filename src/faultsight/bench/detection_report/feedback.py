@@ -1,0 +1,186 @@
+"""What marks are worth: to AnoTuner, to methods that learn by their own way, and to all by ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from faultsight.bench.detect_runs import ANOTUNER
+from faultsight.bench.detection_report.blocks import Block, Heading, Items, Table, Text
+from faultsight.bench.detection_report.published import Published
+from faultsight.bench.detection_report.wording import FIGURE_NAMES, code, figure, joined, signed
+from faultsight.bench.engine import Row
+
+__all__ = ["section"]
+
+_COMPARED = ("f1_deployed", "average_precision", "vus_pr")
+_BEST = "f1_point_adjusted"
+_COLUMNS = ("none", "fp", "fn", "fp+fn")
+_BOTH = "fp+fn"
+
+
+def section(published: Published) -> list[Block]:
+    """Return all that is there of ``detect-table1`` and ``detect-feedback*``."""
+    blocks = [*_table1(published), *_before_and_after(published)]
+    if not blocks:
+        return []
+    return [
+        Heading("What marks are worth"),
+        Text(
+            "Labels of the first 30 % of the test play the operator; the last 70 % are judged. "
+            "Gains are over the same method, set and seed before any mark."
+        ),
+        *blocks,
+    ]
+
+
+def _table1(published: Published) -> list[Block]:
+    methods = published.summary("detect-table1", "method")
+    if not methods:
+        return []
+    own = {(str(r["method"]), r["tuning"]): r for r in methods if r["mechanism"] == "own"}
+    ours = {(str(r["method"]), r["tuning"]): r for r in methods if r["mechanism"] == "ours"}
+    learn = [m for (m, tuning), row in own.items()
+             if tuning == _BOTH and row["learns_from"] != "none"]  # fmt: skip
+    blocks: list[Block] = [
+        Heading("The paper's columns: best F1, each method by its own feedback", 3),
+        Text(
+            "Means over sets. `fp` is marks of false alarms, `fn` of missed anomalies. A method "
+            "that cannot learn from a kind of marks stays as it was."
+        ),
+        Table(
+            ["method", "learns from", *_COLUMNS, "gain of both"],
+            [
+                [code(m), str(own[m, _BOTH]["learns_from"]),
+                 *(figure(own[m, tuning][_BEST] if (m, tuning) in own else None)
+                   for tuning in _COLUMNS),
+                 signed(own[m, _BOTH].get(f"{_BEST}_gain"))]
+                for m in sorted(learn, key=lambda m: (-_number(own[m, _BOTH], _BEST), m))
+            ],
+            texts=2,
+        ),
+        *_ratio(published.summary("detect-table1", "ratio")),
+        Heading("Both kinds of marks: by its own way, and by our layers given to all", 3),
+        Text(
+            "Our layers (head, patterns, pooled and recalibrated levels) stand on any method's "
+            "scores, so that a better detector can be told from a better use of marks."
+        ),
+        _own_and_ours(own, ours),
+        *_differences(published.summary("detect-table1", "difference")),
+    ]  # fmt: skip
+    return blocks
+
+
+def _ratio(ratios: Sequence[Row]) -> list[Block]:
+    if not ratios:
+        return []
+    table = [
+        [FIGURE_NAMES.get(str(r["figure"]), str(r["figure"])), signed(r["anotuner_gain"]),
+         signed(r["acvae_style_gain"]), _times(r["ratio"]), _times(r["papers_ratio"])]
+        for r in ratios
+    ]  # fmt: skip
+    return [
+        Heading("AnoTuner's gain over the ACVAE-style peer's", 3),
+        Text(
+            "The paper's fivefold gain is of best F1, on data of its own that nobody else has. "
+            "Where the peer gained nothing there is no ratio."
+        ),
+        Table(["figure", "`anotuner`", "`acvae_style`", "ratio", "the paper's"], table),
+    ]
+
+
+def _own_and_ours(
+    own: dict[tuple[str, str | int | float | bool | None], Row],
+    ours: dict[tuple[str, str | int | float | bool | None], Row],
+) -> Table:
+    methods = [m for m, tuning in own if tuning == _BOTH]
+    order = sorted(methods, key=lambda m: (-_number(own[m, _BOTH], "average_precision"), m))
+    head = ["method", "learns from"]
+    for name in _COMPARED:
+        head += [FIGURE_NAMES[name], "own", "ours"]
+    table = []
+    for m in order:
+        cells = [code(m), str(own[m, _BOTH]["learns_from"])]
+        for name in _COMPARED:
+            cells.append(figure(own[m, "none"][name] if (m, "none") in own else None))
+            cells += [_gain(known.get((m, _BOTH)), name) for known in (own, ours)]
+        table.append(cells)
+    return Table(head, table, texts=2)
+
+
+def _differences(rows: Sequence[Row]) -> list[Block]:
+    if not rows:
+        return []
+    table, told = [], []
+    for r in rows:
+        cells = [code(r["method"]), str(r["mechanism"])]
+        for name in _COMPARED:
+            interval = ""
+            if r[f"{name}_more_low"] is not None:
+                low, high = (signed(r[f"{name}_more_{end}"]) for end in ("low", "high"))
+                interval = f" ({low} to {high})"
+            cells.append(signed(r[f"{name}_more"]) + interval)
+        table.append(cells)
+    for mechanism, way in (("own", "its own way"), ("ours", "our layers")):
+        for name in _COMPARED:
+            alike = [r for r in rows if r["mechanism"] == mechanism and r["method"] != ANOTUNER]
+            more = [r for r in alike if _number(r, f"{name}_more_low") > 0]
+            less = [r for r in alike if _number(r, f"{name}_more_high") < 0]
+            told.append(
+                f"{FIGURE_NAMES[name]}, others by {way}: AnoTuner gained more than {len(more)} of "
+                f"{len(alike)}, less than {len(less)}"
+                + (f" ({joined(code(r['method']) for r in less)})" if less else "")
+                + "; of the rest it cannot be told."
+            )
+    return [
+        Heading("By how much more AnoTuner gained", 3),
+        Text(
+            "AnoTuner by its own way, less the gain of the other, over the same sets, seeds and "
+            "entities; in brackets the 95 % interval over entities drawn anew within each set. An "
+            "interval that holds 0 tells nothing."
+        ),
+        Items(told),
+        Table(["method", "its way", *(FIGURE_NAMES[name] for name in _COMPARED)], table, texts=2),
+    ]
+
+
+def _before_and_after(published: Published) -> list[Block]:
+    table = []
+    for name in published.results:
+        if not name.startswith("detect-feedback"):
+            continue
+        for row in published.summary(name):
+            if row["tuning"] == _BOTH and row["layers"] == "all":
+                cells = [str(row["dataset"]), code(row["method"]), str(row["seeds"])]
+                for metric in _COMPARED:
+                    after, gain = row[f"{metric}_mean"], row.get(f"{metric}_gain_mean")
+                    if after is None or gain is None:
+                        cells.append("\N{EN DASH}")
+                        continue
+                    before = float(after) - float(gain)
+                    least = signed(row[f"{metric}_gain_min"])
+                    cells.append(f"{figure(before)} \N{RIGHTWARDS ARROW} {figure(after)} ({least})")
+                table.append(cells)
+    if not table:
+        return []
+    table.sort(key=lambda cells: (cells[0], cells[1]))
+    return [
+        Heading("Before and after, over several seeds", 3),
+        Text(
+            "From `detect/feedback`, on all entities of each set: means over seeds before and "
+            "after marks of both kinds, and in brackets the least gain of any seed."
+        ),
+        Table(["set", "method", "seeds", *(FIGURE_NAMES[m] for m in _COMPARED)], table, texts=2),
+    ]
+
+
+def _gain(row: Row | None, name: str) -> str:
+    return signed(None if row is None else row.get(f"{name}_gain"))
+
+
+def _times(value: object) -> str:
+    return f"{value:.1f}" if isinstance(value, int | float) else "\N{EN DASH}"
+
+
+def _number(row: Row, name: str) -> float:
+    """Return a figure; 0, which is neither above nor below 0, where there is none."""
+    return float(row.get(name) or 0)

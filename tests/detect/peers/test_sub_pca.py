@@ -55,6 +55,14 @@ def test_where_values_are_missing_the_weights_are_the_conditional_mean() -> None
     np.testing.assert_allclose(np.abs(detector._errors(bank)[19]), expected, rtol=1e-4, atol=1e-7)
 
 
+def test_a_series_is_scored_alike_whole_and_in_parts_however_long() -> None:
+    rows = np.random.default_rng(2).normal(size=(9000, 2))
+    detector = SubPCA(SubPCAConfig(window=3)).fit([frame(rows[:500])])
+    (whole,), (part,) = detector.score([frame(rows)]), detector.score([frame(rows[:100])])
+    np.testing.assert_allclose(whole.total[:100], part.total)
+    assert np.isfinite(whole.total[100:]).all()
+
+
 @pytest.mark.parametrize("change", [{"window": 0}, {"explained": 0.0}, {"explained": 1.5}])
 def test_settings_that_cannot_be_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(SettingError):

@@ -123,6 +123,8 @@ def _by_gaps(
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
     """Return, for each set of known cells that is not all, the cells and the windows."""
     gaps = np.flatnonzero((known == 0).any(axis=1))
+    if not len(gaps):
+        return []
     sets, which = np.unique(known[gaps], axis=0, return_inverse=True)
     order = np.argsort(which, kind="stable")
     bounds = np.searchsorted(which[order], np.arange(1, len(sets)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from faultsight.bench.mean_ranks import Ranking, critical_difference, rank_methods
@@ -20,7 +22,7 @@ _AUC = {
 }  # fmt: skip
 
 
-def _figures(table: dict[str, tuple[float, ...]]) -> dict[str, dict[str, float | None]]:
+def _figures(table: Mapping[str, tuple[float, ...]]) -> dict[str, dict[str, float | None]]:
     n = len(next(iter(table.values())))
     return {f"set {i}": {m: values[i] for m, values in table.items()} for i in range(n)}
 
@@ -64,15 +66,18 @@ def test_who_has_no_figure_ranks_last_and_ties_share_their_rank() -> None:
 def test_a_clear_order_is_told_apart_at_its_ends() -> None:
     table = {f"m{n}": tuple(10.0 - n + 0.01 * i for i in range(30)) for n in range(6)}
     found = rank_methods(_figures(table))
-    assert found.ranks == (1, 2, 3, 4, 5, 6)
+    assert list(found.ranks) == [1, 2, 3, 4, 5, 6]
     assert found.difference == pytest.approx(1.377, abs=2e-3)
     assert found.like_first == ("m0", "m1")
     assert found.groups == [(n, n + 1) for n in range(5)]
 
 
 def test_there_is_no_test_of_two_methods_of_one_set_or_of_equal_figures() -> None:
-    for figures in ({"A": {"a": 1.0, "b": 2.0}, "B": {"a": 1.0, "b": 2.0}},
-                    {"A": {"a": 1.0, "b": 2.0, "c": 3.0}}):  # fmt: skip
+    tables: list[dict[str, dict[str, float | None]]] = [
+        {"A": {"a": 1.0, "b": 2.0}, "B": {"a": 1.0, "b": 2.0}},
+        {"A": {"a": 1.0, "b": 2.0, "c": 3.0}},
+    ]
+    for figures in tables:
         found = rank_methods(figures)
         assert (found.statistic, found.p_value, found.difference) == (None, None, None)
     equal = rank_methods({name: dict.fromkeys("abc", 0.5) for name in ("A", "B")})

@@ -89,11 +89,11 @@ def rank_correlation(rows: Sequence[Row], first: str, second: str) -> float | No
     >>> rank_correlation([{"a": n, "b": n * n} for n in range(4)], "a", "b")
     1.0
     """
-    known = [(row[first], row[second]) for row in rows
-             if row[first] is not None and row[second] is not None]  # fmt: skip
-    if len(known) < 3 or any(len(set(values)) < 2 for values in zip(*known, strict=True)):
+    known = [row for row in rows if row[first] is not None and row[second] is not None]
+    a, b = ([_value(row, name) for row in known] for name in (first, second))
+    if len(known) < 3 or len(set(a)) < 2 or len(set(b)) < 2:
         return None
-    return round(float(spearmanr(*zip(*known, strict=True)).statistic), 12)
+    return round(float(spearmanr(a, b).statistic), 12)
 
 
 def _points(rows: Sequence[Row]) -> list[Point]:

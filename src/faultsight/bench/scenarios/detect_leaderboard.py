@@ -71,7 +71,7 @@ class DetectLeaderboard(Scenario):
                 dataset.name, context.data_dir, context.seed, context.cases, context.preset, told
             )
             notes += told
-            described.append({"part": "dataset"} | _described(dataset.name, fleets))
+            described.append(_described(dataset.name, fleets))
         cells: list[Cell] = [
             {"dataset": str(of_set["dataset"]), "method": method.name}
             for of_set in described
@@ -224,6 +224,7 @@ def _described(dataset: str, fleets: Sequence[Fleet]) -> Row:
     labels = [frame.labels for frame in test if frame.labels is not None]
     kpis = sorted({len(frame.kpis) for frame in test})
     return {
+        "part": "dataset",
         "dataset": dataset,
         "entities": len(test),
         "fleets": len(fleets),

@@ -11,14 +11,13 @@ import polars as pl
 import pytest
 
 from faultsight.core.alarm import AlarmState
-from faultsight.core.errors import InputError, SettingError
+from faultsight.core.errors import InputError
 from faultsight.core.feedback import FeedbackEvent, FeedbackKind
 from faultsight.core.incident import IncidentState, RootPattern, Severity
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.deployed import DeployedConfig, DeployedDetector
 from faultsight.detect.model_folder import save_detector
 from faultsight.flow.backtest import back_test
-from faultsight.flow.config import FeedConfig
 from faultsight.flow.loop import Loop
 from faultsight.flow.replay import replay
 from faultsight.stores.operations import AlarmFilter
@@ -289,8 +288,14 @@ class TestBackTest:
         assert ("cell-3", hour(30)) in {(a.entity, a.start_s) for a in told.alarms}
         assert told.to_dict()["alarms_per_week"] == told.proposed.alarms * 7 / 3
 
+    def test_the_same_detector_is_fitted_again_where_that_is_asked_for(
+        self, done: Provider
+    ) -> None:
+        told = back_test(done.loop, CONFIG, TimeWindow(LIVE_S, END_S), refit=True)
+        assert told.is_fitted
+        assert not back_test(done.loop, CONFIG, TimeWindow(LIVE_S, END_S)).is_fitted
+        assert ("cell-3", hour(30)) in {(a.entity, a.start_s) for a in told.alarms}
+
     def test_what_cannot_be_tried_is_refused(self, done: Provider) -> None:
         with pytest.raises(InputError):
             back_test(done.loop, CONFIG, TimeWindow(END_S, END_S + DAY_S))
-        with pytest.raises(SettingError):
-            back_test(done.loop, FeedConfig("cells", kind="polls"), TimeWindow(LIVE_S, END_S))

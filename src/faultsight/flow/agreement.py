@@ -45,8 +45,8 @@ def agreement(
 ) -> Agreement:
     """Return how alarms agree with the marks of a window.
 
-    An alarm and a mark meet if they are of one entity and share a second. Marks to be ignored, and
-    alarms that meet one, count nowhere.
+    An alarm and a mark meet if they are of one entity (a cable alarm's is also its fiber node) and
+    share a second. Marks to be ignored, and alarms that meet one, count nowhere.
 
     Examples
     --------
@@ -68,7 +68,11 @@ def agreement(
         span = TimeWindow(alarm.start_s, end_s)
         if alarm.muted_by is not None or not span.overlaps(window):
             continue
-        mine = [mark for mark in by_entity.get(alarm.entity, ()) if mark.window.overlaps(span)]
+        whose = {alarm.entity, str(alarm.payload.get("fnode", alarm.entity))}
+        mine = [
+            mark for entity in sorted(whose) for mark in by_entity.get(entity, ())
+            if mark.window.overlaps(span)
+        ]  # fmt: skip
         if any(mark.kind is MarkKind.IGNORE for mark in mine):
             continue
         n_alarms += 1

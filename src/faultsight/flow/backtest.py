@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from faultsight.core.alarm import AlarmRecord
-from faultsight.core.errors import InputError, SettingError
-from faultsight.core.feedback import fold
+from faultsight.core.errors import InputError
+from faultsight.core.feedback import Mark, fold
 from faultsight.core.incident import IncidentRecord
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.deployed import DeployedConfig, DeployedDetector
 from faultsight.detect.model_folder import save_detector
+from faultsight.diagnose.telapart import TelApart
 from faultsight.flow.agreement import Agreement, agreement
+from faultsight.flow.alike_faults import as_known
 from faultsight.flow.config import FeedConfig
 from faultsight.flow.cubes.overall import overall_frame
+from faultsight.flow.learn.stored_diagnoser import load_diagnoser, save_diagnoser
+from faultsight.flow.learn.ticket_lesson import (
+    fit_to_tickets,
+    ticket_figures,
+    told_thresholds,
+    unfitted,
+)
 from faultsight.flow.loop import Loop
+from faultsight.flow.past_faults import diagnosed
 from faultsight.flow.records import MemoryRecords, ModelSpan
 from faultsight.flow.score_store import ScoreStore
 from faultsight.flow.trial import trial_run
@@ -30,7 +40,11 @@ __all__ = ["BackTest", "back_test"]
 _DAY_S = 86_400
 _WEEK_S = 7 * _DAY_S
 _FIT_S = 28 * _DAY_S
-_OF_THE_DETECTOR = ("detector", "detector_settings", "threshold")
+_OF_THE_MODEL = {
+    "kpi": ("detector", "detector_settings", "threshold"),
+    "cube": ("detector", "detector_settings", "threshold"),
+    "polls": ("diagnoser", "diagnoser_settings", "tickets"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,11 @@ class BackTest:
     proposed, current : Agreement
         How these alarms, and those that are stored, agree with the feedback.
     is_fitted : bool
-        Whether another detector was fitted for it, on what lies before the window.
+        Whether another model was fitted for it, on what lies before the window.
+    tickets : mapping of str to mapping
+        Of polls, for ``proposed`` and ``current``: how the verdicts in the window agree with the
+        tickets opened there, as `ticket_figures` tells, and the model's ``thresholds``. Empty where
+        there are no tickets. The model at work may have learned from tickets of the window.
     """
 
     window: TimeWindow
@@ -55,6 +73,7 @@ class BackTest:
     proposed: Agreement
     current: Agreement
     is_fitted: bool = False
+    tickets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def alarms_per_week(self) -> float:
@@ -71,11 +90,17 @@ class BackTest:
             "current": self.current.to_dict(),
             "alarms_per_week": self.alarms_per_week,
             "is_fitted": self.is_fitted,
+            "tickets": {name: dict(told) for name, told in self.tickets.items()},
         }
 
 
 def back_test(
-    loop: Loop, proposed: FeedConfig, window: TimeWindow, *, model: str | None = None
+    loop: Loop,
+    proposed: FeedConfig,
+    window: TimeWindow,
+    *,
+    model: str | None = None,
+    refit: bool = False,
 ) -> BackTest:
     """Run proposed rules on the past, as if they had been in force; nothing is written.
 
@@ -84,40 +109,38 @@ def back_test(
     loop : Loop
         Over the feed as it is.
     proposed : FeedConfig
-        The rules to be tried out. Where they name another detector or threshold, that is fitted on
-        the four weeks before the window.
+        The rules to be tried out. Where they name another detector, threshold or diagnoser, or
+        other settings or tickets for it, that is fitted on the four weeks before the window.
     window : TimeWindow
         The rows that count; of those not scored yet none do.
     model : str, optional
         The folder of a model to be tried out, in place of the one at work.
+    refit : bool
+        Fit anew also where the rules name what is at work: thresholds are learned again.
 
     Raises
     ------
     SettingError
-        If the feed is one of polls.
+        If the proposed rules cannot be.
     InputError
         If nothing was scored in the window, or there is nothing before it to fit on.
     """
     feed = proposed.name
     current = loop.feeds[feed]
-    if proposed.kind == "polls":
-        raise SettingError(f"{feed} holds polls: its thresholds are tried out when they are tuned")
     until_s = loop.ops.feeds.watermark(feed).scored_until_s
     if until_s is None or window.start_s >= until_s:
         raise InputError("nothing was scored in the window", source=feed)
     window = TimeWindow(window.start_s, min(window.end_s, until_s))
-    is_other = any(getattr(proposed, n) != getattr(current, n) for n in _OF_THE_DETECTOR)
-    scores = ScoreStore(loop.folder / "scores" / feed, feed, current.interval_s)
-    with _models(loop, proposed, window, model, is_fitted=is_other and model is None) as models:
-        records = MemoryRecords(
-            attributes_of=loop.records.attributes(feed),
-            mute_rules=loop.records.rules(feed, window),
-            model_spans=models,
-        )
-        trial_run(
-            loop.folder, proposed, records, window, loop.runner, scores=scores,
-            with_stored_scores=model is None and not is_other, rerank=loop.rerank,
-        )  # fmt: skip
+    names = _OF_THE_MODEL[proposed.kind]
+    is_other = refit or any(getattr(proposed, n) != getattr(current, n) for n in names)
+    is_fitted = is_other and model is None
+    tickets: Mapping[str, Mapping[str, Any]] = {}
+    with _models(loop, proposed, window, model, is_fitted=is_fitted) as models:
+        if proposed.kind == "polls":
+            records = diagnosed(loop, proposed, window, models=models)
+            tickets = _tickets(loop, proposed, window, models[-1].path)
+        else:
+            records = _scored(loop, proposed, window, models, is_stored=not is_other and not model)
     marks = fold(loop.ops.feedback.events(feed)).marks
     alarms = tuple(records.alarms(feed, window))
     stored = loop.records.alarms(feed, window)
@@ -125,10 +148,62 @@ def back_test(
         window=window,
         alarms=alarms,
         incidents=tuple(records.incidents(feed, window)),
-        proposed=agreement(alarms, marks, window),
+        proposed=_agreement(proposed, alarms, stored, marks, window),
         current=agreement(stored, marks, window),
-        is_fitted=is_other and model is None,
+        is_fitted=is_fitted,
+        tickets=tickets,
     )
+
+
+def _scored(
+    loop: Loop,
+    proposed: FeedConfig,
+    window: TimeWindow,
+    models: list[ModelSpan],
+    *,
+    is_stored: bool,
+) -> MemoryRecords:
+    feed = proposed.name
+    records = MemoryRecords(
+        attributes_of=loop.records.attributes(feed),
+        mute_rules=loop.records.rules(feed, window),
+        model_spans=models,
+    )
+    scores = ScoreStore(loop.folder / "scores" / feed, feed, loop.feeds[feed].interval_s)
+    return trial_run(
+        loop.folder, proposed, records, window, loop.runner, scores=scores,
+        with_stored_scores=is_stored, rerank=loop.rerank,
+    )  # fmt: skip
+
+
+def _agreement(
+    proposed: FeedConfig,
+    alarms: tuple[AlarmRecord, ...],
+    stored: list[AlarmRecord],
+    marks: list[Mark],
+    window: TimeWindow,
+) -> Agreement:
+    told = as_known(alarms, stored) if proposed.kind == "polls" else alarms
+    return agreement(told, marks, window)
+
+
+def _tickets(
+    loop: Loop, proposed: FeedConfig, window: TimeWindow, path: str
+) -> dict[str, dict[str, Any]]:
+    """Return how the verdicts of the model tried out, and of the one at work, meet the tickets."""
+    current = loop.feeds[proposed.name]
+    active = loop.records.models(proposed.name)[-1]
+    models = {
+        "proposed": (proposed, load_diagnoser(path)),
+        "current": (current, load_diagnoser(loop.folder / active.path)),
+    }
+    found: dict[str, dict[str, Any]] = {}
+    for name, (rules, model) in models.items():
+        if rules.tickets_in(loop.folder).is_file():
+            told = told_thresholds(model.to_dict())
+            figures = ticket_figures(model, loop.folder, rules, window)
+            found[name] = {**figures, "thresholds": told}
+    return found
 
 
 @contextmanager
@@ -143,13 +218,26 @@ def _models(
         stored = loop.records.models(proposed.name)
         yield [replace(span, path=str(loop.folder / span.path)) for span in stored]
         return
-    detector = DeployedDetector(
-        DeployedConfig(proposed.detector, dict(proposed.detector_settings), proposed.threshold)
-    )
-    detector.fit(_history(loop.folder, proposed, window.start_s))
+    fitted = _fitted(loop.folder, proposed, window.start_s)
     with tempfile.TemporaryDirectory() as folder:
-        path = save_detector(detector, Path(folder) / "model", {"back_test": proposed.name})
+        path, card = Path(folder) / "model", {"back_test": proposed.name}
+        if isinstance(fitted, TelApart):
+            save_diagnoser(fitted, path, card)
+        else:
+            save_detector(fitted, path, card)
         yield [ModelSpan(None, "", str(path), 1)]
+
+
+def _fitted(folder: Path, config: FeedConfig, before_s: int) -> DeployedDetector | TelApart:
+    """Return a new model, fitted on the four weeks before a moment."""
+    if config.kind == "polls":
+        unfitted(config)  # what cannot be is told before anything is read
+        return fit_to_tickets(folder, config, TimeWindow(before_s - _FIT_S, before_s))
+    detector = DeployedDetector(
+        DeployedConfig(config.detector, dict(config.detector_settings), config.threshold)
+    )
+    detector.fit(_history(folder, config, before_s))
+    return detector
 
 
 def _history(folder: Path, config: FeedConfig, before_s: int) -> list[KpiFrame]:

@@ -24,7 +24,7 @@ from faultsight.flow.records import FOREVER_S, ModelSpan, StoredRecords, models_
 from faultsight.flow.row_book import MOST_CELLS, RowBook
 from faultsight.flow.score_book import ScoreBook
 from faultsight.flow.score_store import ScoreStore
-from faultsight.flow.stages.diagnose import Diagnose
+from faultsight.flow.stages.diagnose import Diagnose, first_window_s
 from faultsight.flow.stages.fault_incidents import FaultIncidents
 from faultsight.flow.stages.group import Group
 from faultsight.flow.stages.localize import Localize
@@ -340,10 +340,7 @@ def _windows_due(
     if whole.end_s <= whole.start_s:
         return None
     step = config.step_s
-    from_s = scored_until_s
-    if from_s is None:  # the first window ends a step later
-        from_s = whole.start_s if config.since_s is None else config.since_s
-        from_s = -(-from_s // step) * step
+    from_s = first_window_s(config, whole) if scored_until_s is None else scored_until_s
     until_s = min((now_s - config.lateness_s) // step, -(-whole.end_s // step)) * step
     return TimeWindow(from_s, max(until_s, from_s))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from faultsight.core.alarm import AlarmRecord
-from faultsight.core.errors import SettingError
 from faultsight.core.incident import IncidentRecord
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.flow.loop import Loop
+from faultsight.flow.past_faults import diagnosed, trial_records
 from faultsight.flow.records import MemoryRecords
 from faultsight.flow.score_store import ScoreStore
 from faultsight.flow.trial import trial_run
@@ -52,54 +52,57 @@ class Replay:
 
 
 def replay(loop: Loop, feed: str, window: TimeWindow) -> Replay:
-    """Score a span again from its telemetry, and decide again; nothing is written.
+    """Score or diagnose a span again from its telemetry, and decide again; nothing is written.
 
-    Every row is scored by the model that was in effect for it, and muted by the rules that stand
-    now. What began before the span goes on from what is stored of it.
+    Every row is scored, and every window diagnosed, by the model that was in effect for it, and
+    muted by the rules that stand now. What began before the span goes on from what is stored of it.
 
     Parameters
     ----------
     loop : Loop
         Over the feed.
     feed : str
-        Of kind ``kpi`` or ``cube``.
+        Which feed.
     window : TimeWindow
         The span; on from its start everything up to the last scored row is decided again.
 
     Raises
     ------
-    SettingError
-        If the feed is one of polls.
+    InputError
+        If the feed is one of polls, and those of the span are not kept any more.
     """
-    config = loop.feeds[feed]
-    if config.kind == "polls":
-        raise SettingError(f"{feed} holds polls: its faults are followed, not replayed")
-    stored = loop.records
-    until_s = loop.ops.feeds.watermark(feed).scored_until_s or window.start_s
+    scored_until_s = loop.ops.feeds.watermark(feed).scored_until_s
+    until_s = window.start_s if scored_until_s is None else scored_until_s
     since = TimeWindow(min(window.start_s, until_s), until_s)
-    context = TimeWindow(since.start_s - config.horizon_s - config.longest_s, until_s)
-    records = MemoryRecords(
-        attributes_of=stored.attributes(feed),
-        mute_rules=stored.rules(feed, TimeWindow(0, until_s)),
-        model_spans=[
-            replace(span, path=str(loop.folder / span.path)) for span in stored.models(feed)
-        ],
-    )
-    records.keep(
-        (a for a in stored.alarms(feed, context) if a.start_s < since.start_s),
-        (),
-        (i for i in stored.incidents(feed, context) if i.start_s < since.start_s),
-    )
-    trial_run(
-        loop.folder, config, records, since, loop.runner,
-        scores=_scores(loop.folder, feed, config.interval_s), rerank=loop.rerank,
-    )  # fmt: skip
+    if scored_until_s is None:
+        records = MemoryRecords()
+    elif loop.feeds[feed].kind == "polls":
+        records = diagnosed(loop, loop.feeds[feed], since)
+    else:
+        records = _scored(loop, feed, since)
+    stored = loop.records
     return Replay(
         tuple(records.alarms(feed, window)),
         tuple(records.incidents(feed, window)),
         tuple(stored.alarms(feed, window)),
         tuple(stored.incidents(feed, window)),
     )
+
+
+def _scored(loop: Loop, feed: str, since: TimeWindow) -> MemoryRecords:
+    """Return what the stages say of rows; alarms that began before go on from what is stored."""
+    config, stored = loop.feeds[feed], loop.records
+    context = TimeWindow(since.start_s - config.horizon_s - config.longest_s, since.end_s)
+    records = trial_records(loop, feed, since.end_s)
+    records.keep(
+        (a for a in stored.alarms(feed, context) if a.start_s < since.start_s),
+        (),
+        (i for i in stored.incidents(feed, context) if i.start_s < since.start_s),
+    )
+    return trial_run(
+        loop.folder, config, records, since, loop.runner,
+        scores=_scores(loop.folder, feed, config.interval_s), rerank=loop.rerank,
+    )  # fmt: skip
 
 
 def _scores(folder: Path, feed: str, interval_s: int) -> ScoreStore | None:
@@ -109,11 +112,13 @@ def _scores(folder: Path, feed: str, interval_s: int) -> ScoreStore | None:
     return ScoreStore(path, feed, interval_s)
 
 
-def _alarm_said(alarm: AlarmRecord) -> dict[str, Any]:
-    return {key: value for key, value in alarm.to_dict().items() if key != "version"}
+def _alarm_said(alarm: AlarmRecord) -> str:
+    told = {key: value for key, value in alarm.to_dict().items() if key != "version"}
+    return json.dumps(told, sort_keys=True)  # as bytes: what was stored has lists for tuples
 
 
-def _incident_said(incident: IncidentRecord) -> dict[str, Any]:
+def _incident_said(incident: IncidentRecord) -> str:
     """Return what the loop says of an incident; the rest is the shift's."""
     of_the_shift = ("version", "state", "assigned_to")
-    return {key: value for key, value in incident.to_dict().items() if key not in of_the_shift}
+    told = {key: value for key, value in incident.to_dict().items() if key not in of_the_shift}
+    return json.dumps(told, sort_keys=True)

@@ -20,6 +20,7 @@ from faultsight.flow.stages.mute import Rule
 from faultsight.runners import Runner
 
 if TYPE_CHECKING:
+    from faultsight.flow.fault_states import States
     from faultsight.flow.stages.score import ScorePart
 
 __all__ = ["Notice", "Rerank", "Tick", "TickResult"]
@@ -108,6 +109,8 @@ class Tick:
         Of each entity.
     base_url : str
         Where the console is, for links.
+    states : States, optional
+        Where the faults of a ``polls`` feed stand; in the state folder if not given.
     book, scores
         Recent scores; and the store of all of them, if there is one.
     rows : RowBook, optional
@@ -149,6 +152,7 @@ class Tick:
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     rerank: Rerank | None = None
     base_url: str = ""
+    states: States | None = None
     parts: list[ScorePart] = field(default_factory=list)
     scored: list[ScoredRows] = field(default_factory=list)
     touched: dict[str, int] = field(default_factory=dict)

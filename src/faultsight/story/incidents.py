@@ -225,7 +225,7 @@ def _dispatch(lived: Lived, alarm: AlarmRecord, tickets: Tickets) -> Dispatch | 
     last_s = lived.provider.config.second_week.end_s
     found: Fault | None = None
     for end_s in range(lived.provider.config.first_week.start_s, last_s + 1, _DAY_S):
-        for fault in states.read(end_s):
+        for fault in states.read(end_s) or ():
             if fault.fault_id == alarm.payload.get("fault_id"):
                 found = fault
     if found is None:

@@ -13,14 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from faultsight.core.alarm import stable_id
-from faultsight.core.errors import InputError, SettingError
 from faultsight.core.kpi_frame import TimeWindow
-from faultsight.core.tables import read_table
-from faultsight.core.telemetry import TelemetryFolder
-from faultsight.core.tickets import Tickets, read_tickets
-from faultsight.diagnose.contract import Verdict
-from faultsight.diagnose.metrics.ticketing_rates import count_tickets, ticketing_rates
-from faultsight.diagnose.telapart import TelApart, TelApartConfig
+from faultsight.diagnose.telapart import TelApart
 from faultsight.flow.config import FeedConfig
 from faultsight.flow.learn.job_run import JobRun
 from faultsight.flow.learn.learn_config import LearnConfig
@@ -31,11 +25,17 @@ from faultsight.flow.learn.stored_diagnoser import (
     read_diagnoser_card,
     save_diagnoser,
 )
+from faultsight.flow.learn.ticket_lesson import (
+    MEMBER,
+    fit_to_tickets,
+    ticket_figures,
+    tickets_of,
+    unfitted,
+)
 from faultsight.stores.operations import Job
 
 __all__ = ["drifted", "tune_cable"]
 
-_MEMBER = "telapart"
 _LEAST_RATE = 0.9
 
 
@@ -51,8 +51,7 @@ def tune_cable(run: JobRun, folder: Path, config: LearnConfig) -> Job:
     """
     ops = run.ops
     rules = feed_config(ops, str(run.job.payload["feed"]))
-    if rules.diagnoser != _MEMBER:
-        raise SettingError(f"{rules.diagnoser} has no thresholds to be learned; {_MEMBER} has")
+    unfitted(rules)  # what cannot be is told before anything is read
     plan = plan_lesson(run, folder, config, n_versions=1)
     path = model_path(plan.feed, plan.versions[0])
     if not (folder / path / "model.json").is_file():
@@ -62,7 +61,7 @@ def tune_cable(run: JobRun, folder: Path, config: LearnConfig) -> Job:
     with ops.transaction() as tx:
         now = ops.models.active(plan.feed, tx=tx)
         ops.models.add(
-            plan.feed, _MEMBER, path, parent=plan.active, card=card, by=run.job.created_by,
+            plan.feed, MEMBER, path, parent=plan.active, card=card, by=run.job.created_by,
             version=plan.versions[0], why=f"job {run.job.id}: {card['step']}", tx=tx,
         )  # fmt: skip
         test = card["back_test"]
@@ -119,17 +118,8 @@ def drifted(
 def _fit(
     run: JobRun, folder: Path, config: LearnConfig, rules: FeedConfig, plan: LessonPlan
 ) -> None:
-    telemetry = TelemetryFolder(folder / "telemetry" / plan.feed)
-    tickets = _tickets(rules.tickets_in(folder))
     learned = TimeWindow(plan.window.start_s, plan.quiet.start_s)
-    try:
-        settings = TelApartConfig(**rules.diagnoser_settings)
-    except TypeError as error:
-        raise SettingError(f"a setting of {_MEMBER} cannot be: {error}") from error
-    run.progress("learning from tickets")
-    model = TelApart(settings).fit(
-        telemetry, tickets, window=learned, workers=1, progress=run.progress
-    )
+    model = fit_to_tickets(folder, rules, learned, progress=run.progress)
     card: dict[str, Any] = {
         "step": "fit" if plan.active is None else "tune_cable",
         "root": None,
@@ -138,7 +128,7 @@ def _fit(
         "data": [learned.start_s, learned.end_s],
         "held_out": [plan.quiet.start_s, plan.quiet.end_s],
         "replaces": plan.active,
-        "tickets": len(tickets.in_window(learned)),
+        "tickets": len(tickets_of(folder, rules).in_window(learned)),
         "drift": [],
     }
     if plan.active is None:
@@ -146,29 +136,22 @@ def _fit(
     else:
         at_work = load_diagnoser(folder / run.ops.models.get(plan.active).path)
         card["drift"] = drifted(at_work.to_dict(), model.to_dict(), config)
-        card["back_test"] = _back_test(run, at_work, model, telemetry, tickets, plan, rules)
+        card["back_test"] = _back_test(run, at_work, model, folder, plan, rules)
     save_diagnoser(model, folder / model_path(plan.feed, plan.versions[0]), card)
-
-
-def _tickets(path: Path) -> Tickets:
-    if not path.is_file():
-        raise InputError("there are no tickets to learn from", source=str(path))
-    return read_tickets(read_table(path, as_text=True), source=str(path))
 
 
 def _back_test(
     run: JobRun,
     before: TelApart,
     after: TelApart,
-    telemetry: TelemetryFolder,
-    tickets: Tickets,
+    folder: Path,
     plan: LessonPlan,
     rules: FeedConfig,
 ) -> dict[str, Any]:
     """Return how both models' verdicts on the polls held out agree with the tickets there."""
     run.progress("back-test")
     told = {
-        name: _figures(model, telemetry, tickets, plan.quiet, rules)
+        name: ticket_figures(model, folder, rules, plan.quiet)
         for name, model in (("before", before), ("after", after))
     }
     was, now = told["before"], told["after"]
@@ -187,23 +170,6 @@ def _back_test(
             f"{rate}, with the model at work {was['rate']:.3g}"
         )
     return {"passed": passed, "why": why, **told}
-
-
-def _figures(
-    model: TelApart,
-    telemetry: TelemetryFolder,
-    tickets: Tickets,
-    window: TimeWindow,
-    rules: FeedConfig,
-) -> dict[str, Any]:
-    diagnosis = model.diagnose(telemetry, window=window, step_s=rules.step_s, workers=1)
-    rates = ticketing_rates(count_tickets(diagnosis, tickets.in_window(window)), n=100)
-    rate = rates.rates["maintenance", Verdict.MAINTENANCE].value
-    return {
-        "tickets": len(tickets.in_window(window)),
-        "invariants": rates.n_holding,
-        "rate": None if math.isnan(rate) else float(f"{rate:.6g}"),
-    }
 
 
 def _tell_drift(

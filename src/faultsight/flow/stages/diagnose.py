@@ -33,12 +33,12 @@ from faultsight.diagnose.faults import (
     with_tickets,
 )
 from faultsight.flow.config import FeedConfig
-from faultsight.flow.fault_states import FaultStates
+from faultsight.flow.fault_states import FaultStates, States
 from faultsight.flow.learn.stored_diagnoser import load_diagnoser
 from faultsight.flow.records import FOREVER_S, ModelSpan
 from faultsight.flow.tick import Tick
 
-__all__ = ["Diagnose"]
+__all__ = ["Diagnose", "first_window_s", "window_ends"]
 
 _HISTORY_S = 8 * DAY_S
 """What telling a fault's kind and hours looks at before it, and a day to spare."""
@@ -51,44 +51,65 @@ class Diagnose:
     def run(self, tick: Tick) -> None:
         """Put the alarms of all faults into the tick."""
         config = tick.config
-        states = FaultStates(tick.folder / "faults" / config.name)
+        states: States = tick.states or FaultStates(tick.folder / "faults" / config.name)
         telemetry = TelemetryFolder(tick.folder / "telemetry" / config.name)
         plant = _plant(tick.folder, config)
-        first_s = self._catch_up(tick, states, telemetry, plant)
-        faults = states.read(tick.from_s)
+        self._restore(tick, states, telemetry, plant)
+        self._catch_up(tick, states, telemetry, plant)
+        faults = _faults_at(states, tick.from_s)
         told = {fault.fault_id: fault for fault in faults}
-        for end_s in range(tick.from_s + config.step_s, tick.until_s + 1, config.step_s):
+        for end_s in window_ends(config, tick.from_s, tick.until_s):
             faults = _after(tick, telemetry, plant, end_s, faults)
             states.write(end_s, faults)
             told.update((fault.fault_id, fault) for fault in faults)
         # Long since ended faults leave the states, and are told as they were then.
-        self._tell(tick, sorted(told.values(), key=_in_order), first_s)
-        states.trim(tick.until_s - config.horizon_s - 2 * config.step_s)
+        self._tell(tick, sorted(told.values(), key=_in_order))
+        states.thin(tick.until_s - config.horizon_s - 2 * config.step_s)
+
+    def _restore(
+        self, tick: Tick, states: States, telemetry: TelemetryFolder, plant: Plant | None
+    ) -> None:
+        """Follow the faults up to where the tick goes on, where the states from there are lost.
+
+        Without them all faults that go on would be taken for over, and come back under new names.
+        """
+        known_s = states.latest_s(tick.from_s)
+        if known_s is None:  # the feed begins, or all of them are lost
+            known_s = min(first_window_s(tick.config, telemetry.window), tick.from_s)
+            states.write(known_s, [])
+        ends = window_ends(tick.config, known_s, tick.from_s)
+        faults = _faults_at(states, known_s) if ends else []
+        for end_s in ends:
+            faults = _after(tick, telemetry, plant, end_s, faults)
+            states.write(end_s, faults)
 
     def _catch_up(
-        self, tick: Tick, states: FaultStates, telemetry: Telemetry, plant: Plant | None
-    ) -> int:
-        """Follow anew the fiber nodes with late polls; return the first second that may change."""
+        self, tick: Tick, states: States, telemetry: Telemetry, plant: Plant | None
+    ) -> None:
+        """Follow anew the fiber nodes with late polls."""
         config = tick.config
         if not tick.late:
-            return tick.from_s
+            return
         start_s = min(window.start_s for window in tick.late.values())
         if config.since_s is not None:  # windows before it are history alone
             start_s = max(start_s, -(-config.since_s // config.step_s) * config.step_s)
-        first_end_s = (start_s // config.step_s + 1) * config.step_s
+        start_s = start_s // config.step_s * config.step_s
         fnodes = sorted(tick.late)
-        known = [f for f in states.read(first_end_s - config.step_s) if f.fnode in tick.late]
-        for end_s in range(first_end_s, tick.from_s + 1, config.step_s):
+        known = [fault for fault in _faults_at(states, start_s) if fault.fnode in tick.late]
+        known_s = states.latest_s(start_s)
+        for end_s in window_ends(config, start_s if known_s is None else known_s, tick.from_s):
             known = _after(tick, telemetry, plant, end_s, known, fnodes)
-            others = [f for f in states.read(end_s) if f.fnode not in tick.late]
-            states.write(end_s, sorted([*others, *known], key=_in_order))
-        return min(first_end_s, tick.from_s)
+            before = states.read(end_s)
+            if before is not None:  # a state that was thinned out does not come back without others
+                others = [fault for fault in before if fault.fnode not in tick.late]
+                states.write(end_s, sorted([*others, *known], key=_in_order))
 
-    def _tell(self, tick: Tick, faults: Sequence[Fault], first_s: int) -> None:
+    def _tell(self, tick: Tick, faults: Sequence[Fault]) -> None:
         """Make the alarm of each fault that may have changed."""
         config = tick.config
-        begin_s = first_s - config.horizon_s
-        begin_s = min([begin_s, *(window.start_s for window in tick.rules_changed)])
+        # No further back: a fault that ended before it has left the states, and its alarm, which
+        # is not among the wanted ones any more, must not be taken back for that.
+        begin_s = tick.from_s - config.horizon_s
         tick.scope = TimeWindow(begin_s, max(tick.until_s, begin_s))
         stored = tick.records.alarms(config.name, TimeWindow(begin_s, FOREVER_S))
         tick.stored = {alarm.id: alarm for alarm in stored}
@@ -102,6 +123,31 @@ class Diagnose:
                 alarm = fault_alarm(dispatch, config, _model_at(tick.models, fault.end_s))
                 tick.wanted[alarm.id] = alarm
                 tick.touched[alarm.entity] = fault.start_s
+
+
+def first_window_s(config: FeedConfig, polled: TimeWindow) -> int:
+    """Return the moment from which on the windows of a feed are diagnosed.
+
+    Parameters
+    ----------
+    config : FeedConfig
+        The feed's rules.
+    polled : TimeWindow
+        From the first poll to the last.
+    """
+    start_s = polled.start_s if config.since_s is None else config.since_s
+    return -(-start_s // config.step_s) * config.step_s
+
+
+def window_ends(config: FeedConfig, from_s: int, until_s: int) -> range:
+    """Return when the windows after a moment end, up to another one, on the feed's fixed grid.
+
+    Examples
+    --------
+    >>> list(window_ends(FeedConfig("plant", kind="polls", step_s=100), 250, 500))
+    [300, 400, 500]
+    """
+    return range((from_s // config.step_s + 1) * config.step_s, until_s + 1, config.step_s)
 
 
 def fault_alarm(dispatch: Dispatch, config: FeedConfig, model_id: str | None) -> AlarmRecord:
@@ -144,6 +190,12 @@ def fault_alarm(dispatch: Dispatch, config: FeedConfig, model_id: str | None) ->
             "evidence": list(dispatch.evidence),
         },
     )
+
+
+def _faults_at(states: States, time_s: int) -> list[Fault]:
+    """Return the faults of the last state up to a moment; none before the first."""
+    known_s = states.latest_s(time_s)
+    return [] if known_s is None else states.read(known_s) or []
 
 
 def _known(values: Mapping[str, object]) -> dict[str, object]:

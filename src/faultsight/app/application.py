@@ -7,6 +7,7 @@ from typing import Any
 from faultsight.app.accounts import Accounts
 from faultsight.app.alarms import Alarms
 from faultsight.app.audit import Audit
+from faultsight.app.back_tests import BackTests
 from faultsight.app.cubes import Cubes
 from faultsight.app.entities import Entities
 from faultsight.app.exports import Exports
@@ -62,7 +63,8 @@ class Application:
         self.nodes = Nodes(ops, self.stores, self.folder)
         self.tasks = Tasks(ops, self.series)
         self.models = Models(ops, self.folder)
-        self.jobs = Jobs(ops)
+        self.back_tests = BackTests(ops, self.folder)
+        self.jobs = Jobs(ops, self.back_tests)
         self.suppressions = Suppressions(ops)
         self.setting_list = SettingList(ops, lambda: self.settings, self.reload)
         self.audit = Audit(ops)

@@ -11,11 +11,9 @@ from faultsight.app.application import Application
 from faultsight.app.feed_worker import learn_config
 from faultsight.core.errors import ConflictError, FaultSightError
 from faultsight.core.kpi_frame import TimeWindow
-from faultsight.flow.backtest import back_test
 from faultsight.flow.config import FeedConfig
 from faultsight.flow.learn import Learner
 from faultsight.flow.learn.job_run import JobRun, JobStoppedError
-from faultsight.flow.loop import Loop
 from faultsight.stores.operations import Job
 
 __all__ = ["JobWorker"]
@@ -65,10 +63,11 @@ class JobWorker:
         try:
             with JobRun(ops, job, self._owner, lease_s=lease_s, work=work, stop=stop) as run:
                 run.progress("running the proposed rules on the past")
-                proposed = FeedConfig.from_dict(job.payload["config"])
-                current = self._application.feeds.config(proposed.name)
-                loop = Loop(ops, folder.path, [current])
-                found = back_test(loop, proposed, TimeWindow(*job.payload["window"]))
+                found = self._application.back_tests.run(
+                    FeedConfig.from_dict(job.payload["config"]),
+                    TimeWindow(*job.payload["window"]),
+                    refit=bool(job.payload.get("refit")),
+                )
                 run.clear()
             return ops.jobs.finish(job.id, self._owner, _shown(found.to_dict()))
         except JobStoppedError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faultsight.app.feeds import checked_config
+from faultsight.app.back_tests import BackTests
 from faultsight.app.roles import Principal
 from faultsight.core.errors import ConflictError, InputError
 from faultsight.core.kpi_frame import TimeWindow
@@ -20,8 +20,9 @@ JOB_KINDS = ("tune", "retrain", "tune_cable", "backtest")
 class Jobs:
     """Work that is asked for."""
 
-    def __init__(self, ops: Operations) -> None:
+    def __init__(self, ops: Operations, back_tests: BackTests) -> None:
         self._ops = ops
+        self._back_tests = back_tests
 
     def page(
         self, *, kind: str | None, state: JobState | None, after: str | None, limit: int
@@ -42,6 +43,7 @@ class Jobs:
         *,
         window: TimeWindow | None = None,
         settings: Mapping[str, Any] | None = None,
+        refit: bool = False,
     ) -> Job:
         """Have a job done; one of the same kind and feed that is not done is returned instead.
 
@@ -55,17 +57,15 @@ class Jobs:
         stored = self._ops.feeds.get(feed)
         if (window is not None) != (kind == "backtest"):
             raise InputError("a back-test, and nothing else, has a window")
-        if settings and kind != "backtest":
+        if (settings or refit) and kind != "backtest":
             raise InputError("settings are tried out by a back-test alone")
         if (stored.kind == "polls") != (kind == "tune_cable") and kind in ("tune", "tune_cable"):
             raise InputError(f"{kind} is no job for a feed of kind {stored.kind}")
         payload: dict[str, Any] = {"feed": feed}
         if window is not None:
-            tried = checked_config(
-                feed, stored.kind, stored.interval_s, {**stored.settings, **(settings or {})}
-            )
-            payload["config"] = tried.to_dict()
+            payload["config"] = self._back_tests.proposed(feed, settings or {}).to_dict()
             payload["window"] = [window.start_s, window.end_s]
+            payload["refit"] = refit
         return self._ops.jobs.enqueue(kind, feed, payload, by=who.name)
 
     def cancel(self, job_id: int, who: Principal) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from typer import Argument, Option, Typer
@@ -83,6 +83,58 @@ def show(model: ModelId, state: StateDir = None, json_target: JsonTarget = None)
 
 
 @app.command(cls=JsonCommand)
+def backtest(
+    feed: Annotated[str, Argument(metavar="FEED", help="Whose settings.")],
+    *,
+    since: Annotated[str, Option(help="First moment that counts (UTC).")],
+    until: Annotated[
+        str, Option(help="First moment that counts no more; as scored, if empty.")
+    ] = "",
+    settings: Annotated[
+        list[str] | None,
+        Option("--set", metavar="KEY=VALUE", help="A proposed setting of the feed, as JSON."),
+    ] = None,
+    refit: Annotated[
+        bool,
+        Option("--refit", help="Fit anew on the four weeks before, whatever the settings are."),
+    ] = False,
+    state: StateDir = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Run proposed settings of a feed on its past, before they are put to work; writes nothing.
+
+    Where they change the detector, its threshold or the diagnoser, a model is fitted on the four
+    weeks before and tried out.
+    """
+    from faultsight.app.build import open_application
+    from faultsight.cli._moments import FARTHEST_S, parse_moment
+    from faultsight.core.errors import SettingError
+    from faultsight.core.kpi_frame import TimeWindow
+
+    start_s, end_s = parse_moment("--since", since), parse_moment("--until", until)
+    if start_s is None or (end_s is not None and end_s <= start_s):
+        raise SettingError("--since is a moment before --until")
+    with open_application(state) as application:
+        proposed = application.back_tests.proposed(feed, _proposed(settings or ()))
+        window = TimeWindow(start_s, FARTHEST_S if end_s is None else end_s)
+        found = application.back_tests.run(proposed, window, refit=refit)
+    if json_target != STDOUT:
+        window = found.window
+        print_line(f"{feed}, {_moment(window.start_s)} to {_moment(window.end_s)}")
+        if found.is_fitted:
+            print_line("with a model fitted on what lies before")
+        for name, told in (("proposed", found.proposed), ("current", found.current)):
+            print_line(
+                f"{name + ':':<10} {told.alarms} alarms; {told.found} of {told.anomalies} marked "
+                f"anomalies found, {told.raised} of {told.false_alarms} marked false alarms raised"
+            )
+            if name in found.tickets:
+                print_line(f"{'':<10} {_of_tickets(found.tickets[name])}")
+    if json_target:
+        write_json(json.dumps(found.to_dict(), indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
 def promote(
     model: ModelId,
     *,
@@ -115,6 +167,43 @@ def revert(
     with open_application(state) as application:
         found = application.models.revert(feed, COMMAND_LINE, why=why)
     _told(found, json_target)
+
+
+def _proposed(settings: Sequence[str]) -> dict[str, Any]:
+    """Return settings given as ``key=value``; a value that is no JSON is a text.
+
+    Raises
+    ------
+    SettingError
+        If one is not of that form.
+
+    Examples
+    --------
+    >>> _proposed(["raise_rows=3", "threshold=pot", 'diagnoser_settings={"evidence": "paper"}'])
+    {'raise_rows': 3, 'threshold': 'pot', 'diagnoser_settings': {'evidence': 'paper'}}
+    """
+    from faultsight.core.errors import SettingError
+
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise SettingError(f"{setting!r} is not of the form key=value")
+        try:
+            found[key.strip()] = json.loads(text)
+        except ValueError:
+            found[key.strip()] = text.strip()
+    return found
+
+
+def _of_tickets(told: Mapping[str, Any]) -> str:
+    """Return in a few words how verdicts agree with tickets."""
+    rate = "none" if told["rate"] is None else f"{told['rate']:.3g}"
+    moved = ", ".join(f"{name} {value:.3g}" for name, value in told["thresholds"].items())
+    return (
+        f"{told['tickets']} tickets: {told['invariants']} of the 4 invariants hold, maintenance "
+        f"tickets in diagnosed maintenance {rate} (1 is chance); {moved}"
+    )
 
 
 def _parsed(model: str) -> tuple[str, int]:

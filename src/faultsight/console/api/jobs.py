@@ -46,6 +46,11 @@ class NewJob(Given):
     settings: dict[str, Any] = Field(
         default_factory=dict, description="For a back-test: the settings that are proposed."
     )
+    refit: bool = Field(
+        default=False,
+        description="For a back-test: fit anew on the four weeks before the window, also where the "
+        "settings name the model at work.",
+    )
 
 
 @routes.get("", responses=responses())
@@ -69,7 +74,9 @@ def add_job(given: NewJob, who: Operator, app: App) -> Job:
     """Have a job done; it is taken up within seconds."""
     window = None if given.window is None else span_of(given.window)
     return Job.model_validate(
-        app.jobs.enqueue(given.kind, given.feed, who, window=window, settings=given.settings)
+        app.jobs.enqueue(
+            given.kind, given.feed, who, window=window, settings=given.settings, refit=given.refit
+        )
     )
 
 

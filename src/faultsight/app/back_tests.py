@@ -1,0 +1,49 @@
+"""Back-tests: proposed settings of a feed on its past; asked for as a job or from the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from faultsight.app.feeds import checked_config
+from faultsight.app.folders import StateFolder
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.flow.backtest import BackTest, back_test
+from faultsight.flow.config import FeedConfig
+from faultsight.flow.loop import Loop
+from faultsight.stores.operations import Operations
+
+__all__ = ["BackTests"]
+
+
+class BackTests:
+    """Tries settings out; nothing is written.
+
+    Parameters
+    ----------
+    ops, folder
+        What was decided in the past, and the telemetry that it was decided on.
+    """
+
+    def __init__(self, ops: Operations, folder: StateFolder) -> None:
+        self._ops = ops
+        self._folder = folder
+
+    def proposed(self, feed: str, settings: Mapping[str, Any]) -> FeedConfig:
+        """Return the rules of a feed with some settings changed.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such feed.
+        SettingError
+            If a setting is not known or not possible.
+        """
+        stored = self._ops.feeds.get(feed)
+        settings = {**stored.settings, **settings}
+        return checked_config(feed, stored.kind, stored.interval_s, settings)
+
+    def run(self, proposed: FeedConfig, window: TimeWindow, *, refit: bool = False) -> BackTest:
+        """Run proposed rules on a window of the past; see `faultsight.flow.backtest.back_test`."""
+        loop = Loop(self._ops, self._folder.path, [self.proposed(proposed.name, {})])
+        return back_test(loop, proposed, window, refit=refit)

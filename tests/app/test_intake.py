@@ -72,16 +72,21 @@ def test_polls(tmp_path: Path) -> None:
         application.feeds.add("plant", "polls", 14_400, {}, COMMAND_LINE)
         path = tmp_path / "polls.csv"
         path.write_text(
-            "timestamp,device_id,fnode,channel,snr_db\n0,m1,F1,1,36\n60,m2,F1,1,35\n60,m1,F1,1,x\n"
+            "timestamp,device_id,fnode,channel,snr_db,tx_power_dbmv\n"
+            "0,m1,F1,1,36,\n60,m2,F1,1,35,\n60,m1,F1,1,x,y\n"
         )
         taken = application.intake.take_polls("plant", path, key="k", source="x")
         assert taken.n_rows == 3
-        assert taken.quarantined == {"not a number": 1}
+        assert taken.quarantined == {"not a number": 2}  # of two columns
         assert application.nodes.page("plant", after=None, limit=5).items == ("F1",)
         told = application.series.read("plant", "F1", TimeWindow(0, 3600))
-        assert [(c.name, c.values) for c in told.kpis] == [("snr_db", [35.5])]
+        assert [(c.name, c.values) for c in told.kpis] == [
+            ("snr_db", [35.5]), ("tx_power_dbmv", [None]),
+        ]  # fmt: skip
         one = application.series.read("plant", "F1", TimeWindow(0, 3600), device="m2")
-        assert [(c.name, c.values) for c in one.kpis] == [("snr_db 1", [35.0])]
+        assert [(c.name, c.values) for c in one.kpis if c.values != [None]] == [
+            ("snr_db 1", [35.0])
+        ]
 
 
 def test_feeds_of_the_settings_are_made_and_kept(tmp_path: Path) -> None:
@@ -115,3 +120,39 @@ def test_late_polls_are_diagnosed_anew(tmp_path: Path) -> None:
         assert application.ops.feeds.dirty("plant").windows == {"F1": TimeWindow(80_000, 86_501)}
         sink.append(polls())
         assert application.ops.feeds.watermark("plant").data_until_s == 95_001
+
+
+class TestNamesThatNoDatabaseHolds:
+    """They are set aside at the door with a count, and the rest of the file goes on."""
+
+    def test_of_entities(self, application: Application) -> None:
+        sent = pl.concat([rows(0, 3), rows(0, 2).with_columns(entity=pl.lit("a\0b")),
+                          rows(0, 1).with_columns(entity=pl.lit("x" * 2000))])  # fmt: skip
+        taken = application.intake.take("cells", sent, key="k", source="x")
+        assert (taken.n_rows, taken.quarantined) == (3, {"name_too_long": 1, "name_with_nul": 2})
+        assert application.feeds.quarantine("cells") == taken.quarantined
+        assert list(application.ops.entities.attributes("cells")) == ["a"]
+
+    def test_of_attributes_of_a_cube(self, application: Application) -> None:
+        cube = {"attributes": ["site"], "measures": [{"name": "drops"}]}
+        application.feeds.add("cdn", "cube", 60, {"cube": cube}, COMMAND_LINE)
+        sent = pl.DataFrame({"site": ["S1", "S\0"], "timestamp": [0, 0], "drops": [1.0, 2.0]})
+        taken = application.intake.take("cdn", sent, key="k", source="x")
+        assert (taken.n_rows, taken.quarantined) == (1, {"name_with_nul": 1})
+
+    def test_of_fiber_nodes_and_modems(self, tmp_path: Path) -> None:
+        with open_application(tmp_path / "state") as application:
+            application.feeds.add("plant", "polls", 14_400, {}, COMMAND_LINE)
+            polls = pl.DataFrame({
+                "timestamp": [0, 0, 0, 60], "device_id": ["m1", "m2", "m\0", "m1"],
+                "fnode": ["F1", "F\0", "F1", "F1"], "channel": ["1"] * 4, "snr_db": [36.0] * 4,
+            })  # fmt: skip
+            path = tmp_path / "polls.parquet"
+            polls.write_parquet(path)
+            taken = application.intake.take_polls("plant", path, key="k", source="x")
+            assert taken.n_rows == 2
+            assert taken.quarantined == {"the name holds a NUL character": 2}
+            assert application.feeds.quarantine("plant") == taken.quarantined
+            assert application.nodes.page("plant", after=None, limit=5).items == ("F1",)
+            polls.filter(pl.col("fnode") != "F1").write_parquet(path)
+            assert application.intake.take_polls("plant", path, key="2", source="x").n_rows == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from faultsight.app.feeds import config_of
 from faultsight.app.folders import StateFolder
-from faultsight.collectors import Collector
+from faultsight.collectors import Collector, by_reason
 from faultsight.core.errors import InputError
 from faultsight.core.kpi_frame import TimeWindow, epoch_seconds
 from faultsight.core.telemetry import TelemetryFolder
@@ -78,20 +78,19 @@ class Intake:
             raise InputError("polls are taken in as files")
         store = self.store_of(stored)
         added = store.append(table, source=source, received_at_s=self._ops.now_s(), key=key)
-        windows: Mapping[str, TimeWindow] = added.windows
-        if added.is_known:  # written before a crash; what it touched is no longer told
-            windows = _all_windows(table, stored)
         newest_s = store.newest_s
         data_until_s = None if newest_s is None else newest_s + stored.interval_s
         with self._ops.transaction() as tx:
             if stored.kind == "kpi":
                 known = self._ops.entities.attributes(feed, tx=tx)
                 new = _unknown(_names(table), known)
-                if new:
+                if new:  # those alone of which a row was kept
+                    kept = set(store.entities)
+                    new = {name: told for name, told in new.items() if name in kept}
                     self._ops.entities.put(feed, new, tx=tx)
             self._ops.feeds.set_watermark(feed, data_until_s=data_until_s, tx=tx)
-            if windows:
-                self._ops.feeds.mark_dirty(feed, windows, tx=tx)
+            if added.windows:  # also of an append that a crash has cut off from here
+                self._ops.feeds.mark_dirty(feed, added.windows, tx=tx)
             self._ops.files.record(
                 feed, key, source, added.n_rows, added.n_quarantined, added.quarantined, tx=tx
             )
@@ -128,7 +127,7 @@ class Intake:
             done = polls_reader(path).collect(self.polls_sink(feed))
         except InputError as error:
             raise InputError(error.problem, column=error.column, row=error.row) from error
-        reasons = {one.reason: one.count for one in done.set_aside}
+        reasons = by_reason(done.set_aside)
         n_aside = sum(reasons.values())
         self._ops.files.record(feed, key, source, done.rows, n_aside, reasons)
         return Taken(key, is_new=True, n_rows=done.rows, n_quarantined=n_aside, quarantined=reasons)
@@ -205,27 +204,4 @@ def _unknown(names: Iterable[str], known: Container[str]) -> dict[str, dict[str,
 def _names(table: pl.DataFrame) -> list[str]:
     if "entity" not in table.columns:
         return []
-    return [
-        name
-        for name in table["entity"].cast(pl.String).drop_nulls().unique().sort().to_list()
-        if name and "\0" not in name
-    ]
-
-
-def _all_windows(table: pl.DataFrame, feed: Feed) -> dict[str, TimeWindow]:
-    """Return, by entity, the whole span of a table: more than is needed, and never less."""
-    stamps = pl.Series("timestamp", epoch_seconds(table["timestamp"]))
-    who = table["entity"].cast(pl.String) if feed.kind == "kpi" else None
-    rows = pl.DataFrame({"timestamp": stamps}).with_columns(
-        pl.lit(feed.name).alias("entity") if who is None else who.alias("entity")
-    )
-    spans = (
-        rows.filter(pl.col("timestamp").is_finite() & pl.col("entity").is_not_null())
-        .group_by("entity")
-        .agg(pl.col("timestamp").min().alias("start"), pl.col("timestamp").max().alias("end"))
-        .sort("entity")
-    )
-    return {
-        name: TimeWindow(int(start), int(end) + feed.interval_s)
-        for name, start, end in spans.iter_rows()
-    }
+    return table["entity"].cast(pl.String).drop_nulls().unique().sort().to_list()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from faultsight.collectors._contract import Collected, Collector, Sink
 from faultsight.collectors._device_ids import DeviceIds
 from faultsight.collectors._ledger import FileLedger, Ledger
-from faultsight.collectors._set_aside import SetAside
+from faultsight.collectors._set_aside import SetAside, by_reason
 from faultsight.core.family import Family
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Ledger",
     "SetAside",
     "Sink",
+    "by_reason",
 ]
 
 COLLECTORS: Family[Collector] = Family(

@@ -18,6 +18,7 @@ import polars as pl
 
 from faultsight.collectors._ranges import within_ranges
 from faultsight.collectors._set_aside import SetAside, merged
+from faultsight.collectors._storable import with_storable_names
 
 __all__ = ["Batch", "Collected", "Collector", "Progress", "Sink", "Written", "silent"]
 
@@ -170,8 +171,8 @@ class Collector(ABC):
     def collect(self, sink: Sink, *, progress: Progress = silent) -> Collected:
         """Gather polls once and write them, whole or not at all.
 
-        Values outside the range that a working plant can have are not written; they are counted
-        with the reason.
+        Values outside the range that a working plant can have, and polls under a name that cannot
+        be stored, are not written; they are counted with the reason.
 
         Parameters
         ----------
@@ -188,18 +189,20 @@ class Collector(ABC):
         start = time.perf_counter()
         batches: list[Batch] = []
         aside: list[SetAside] = []
-        out_of_range: list[SetAside]
+        unfit: list[SetAside]
         rows = files = refused = 0
         with self._ready(sink):
             told = self._collect(progress)
             for batch in [told] if isinstance(told, Batch) else told:
-                table, out_of_range = batch.table, []
+                table, unfit = batch.table, []
                 if batch.is_of_polls:
+                    table, unnamed = with_storable_names(table)
                     table, out_of_range = within_ranges(table)
+                    unfit = [*unnamed, *out_of_range]
                 written = batch.write(sink, table)
                 rows, files = rows + written.rows, files + written.files
                 refused += written.refused
-                aside += [*batch.set_aside, *out_of_range]
+                aside += [*batch.set_aside, *unfit]
                 batches.append(replace(batch, table=table.clear()))
         return Collected(
             collector=self.name,

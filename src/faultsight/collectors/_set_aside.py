@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["SetAside", "merged", "tally"]
+__all__ = ["SetAside", "by_reason", "merged", "tally"]
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,18 @@ def merged(told: Iterable[SetAside]) -> tuple[SetAside, ...]:
         else:
             found[one.reason, one.column] = one
     return tuple(found.values())
+
+
+def by_reason(told: Iterable[SetAside]) -> dict[str, int]:
+    """Return how many were set aside for each reason, whatever the column.
+
+    Examples
+    --------
+    >>> by_reason([SetAside("not a number", 2, "snr_db"),
+    ...            SetAside("not a number", 3, "tx_power_dbmv")])
+    {'not a number': 5}
+    """
+    counts: dict[str, int] = {}
+    for one in told:
+        counts[one.reason] = counts.get(one.reason, 0) + one.count
+    return counts

@@ -17,7 +17,7 @@ import polars as pl
 
 from faultsight.collectors._contract import Batch, Collector, Progress, Sink, Written
 from faultsight.collectors._ledger import Ledger, file_key
-from faultsight.collectors._set_aside import SetAside, tally
+from faultsight.collectors._set_aside import SetAside, by_reason, tally
 from faultsight.core.errors import InputError, SettingError
 from faultsight.core.tables import TABLE_SUFFIXES, read_table
 
@@ -182,7 +182,7 @@ class FolderCollector(Collector):
                     done = self._reader(path).collect(sink)
                     written, n_aside = Written(done.rows, done.files), done.set_aside
                     aside.extend(n_aside)
-                    reasons = {one.reason: one.count for one in n_aside}
+                    reasons = by_reason(n_aside)
                 else:
                     told = cast(FeedSink, sink).append(
                         table, source=path.name, received_at_s=self._clock(), key=key

@@ -45,6 +45,7 @@ class TestRules:
             ("before_1970", ("a", -1, 1.0)),
             ("future", ("a", NOW + 301, 1.0)),
             ("name_too_long", ("x" * 1025, NOW, 1.0)),
+            ("name_with_nul", ("a\0", NOW, 1.0)),
         ],
     )
     def test_a_row_that_is_set_aside(

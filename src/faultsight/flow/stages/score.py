@@ -150,8 +150,6 @@ def late_blocks(
 def score_part(part: ScorePart) -> list[ScoredRows]:
     """Score one part; what a worker runs."""
     frames = _frames(part, _grid(part.block, part.config))
-    # No database holds a NUL in a text: an alarm of such a name would stop the whole feed.
-    frames = [frame for frame in frames if "\0" not in frame.entity]
     found = []
     for model, rows in _model_rows(part.models, part.rows):
         detector = _detector(model.path)

@@ -7,8 +7,8 @@ What becomes of a row that is appended to a feed:
   clocks change (``ambiguous_time``), lies before 1970 (``before_1970``), further ahead of the
   moment of receipt than ``skew_s`` (``future``) or before what is kept (``before_retention``) sets
   the row aside.
-- *Owner.* A row without an entity (``no_entity``) or with a name longer than ``max_name_bytes``
-  (``name_too_long``) is set aside.
+- *Owner.* A row without an entity (``no_entity``), with a name longer than ``max_name_bytes``
+  (``name_too_long``), or with a NUL character in it (``name_with_nul``), is set aside.
 - *Values.* NaN and null are missing. A text that is no number (``not_a_number``) and an infinity
   (``not_finite``) become missing: the row is kept, and a copy of it as it was is set aside.
 - *Columns.* Numbers are KPIs; so are texts where most of those that differ are numbers. Other

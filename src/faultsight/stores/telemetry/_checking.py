@@ -1,9 +1,10 @@
 """What an append brings: which rows are kept as they are, which are mended, which are set aside.
 
 Rules that set a whole row aside: ``no_timestamp``, ``not_a_time``, ``ambiguous_time``,
-``before_1970``, ``future``, ``before_retention``, ``no_entity``, ``name_too_long``. Rules that set
-a copy aside while the row is kept: ``not_a_number`` and ``not_finite`` (the cell is missing then)
-and ``conflicting``.
+``before_1970``, ``future``, ``before_retention``, ``no_entity``, ``name_too_long``,
+``name_with_nul`` (no database holds such a text, so no alarm could be of it). Rules that set a copy
+aside while the row is kept: ``not_a_number`` and ``not_finite`` (the cell is missing then) and
+``conflicting``.
 
 Rows of one owner on one grid point become one row: of each column the largest value told. So
 neither the order of rows nor how often they were told can change what is stored.
@@ -173,10 +174,13 @@ def _owned(
             rows = is_kept & (column.is_null() | (column == "")).fill_null(value=True).to_numpy()
             told.note("no_entity", np.flatnonzero(rows))
             is_kept = is_kept & ~rows
-        length = column.str.len_bytes().fill_null(0).to_numpy()
-        rows = is_kept & (length > feed.limits.max_name_bytes)
-        told.note("name_too_long", np.flatnonzero(rows))
-        is_kept = is_kept & ~rows
+        for rule, refused in (
+            ("name_too_long", column.str.len_bytes() > feed.limits.max_name_bytes),
+            ("name_with_nul", column.str.contains("\0", literal=True)),
+        ):
+            rows = is_kept & refused.fill_null(value=False).to_numpy()
+            told.note(rule, np.flatnonzero(rows))
+            is_kept = is_kept & ~rows
         owners.append(column)
     return owners, is_kept
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +10,13 @@ from faultsight.app.application import Application
 from faultsight.app.feeds import config_of
 from faultsight.app.watched import WatchedFolder
 from faultsight.core.errors import FaultSightError
+from faultsight.core.telemetry import TelemetryFolder
+from faultsight.flow.fault_states import FaultStates
 from faultsight.flow.learn import LearnConfig, Learner, rejected_patterns
 from faultsight.flow.loop import Loop
 from faultsight.runners import RUNNERS, Runner
 from faultsight.stores.operations import Feed
+from faultsight.stores.telemetry import compact_polls, retain_polls
 
 __all__ = ["FeedWorker", "learn_config"]
 
@@ -116,18 +118,31 @@ class FeedWorker:
             _log.info("feed %s: %d files, %d rows", feed.name, done.polled, done.rows)
 
     def _maintain(self, feed: Feed) -> None:
-        """Merge files and give up old rows, once a day."""
-        now_s = time.time()
-        today = int(now_s) // _DAY_S
+        """Merge files and give up what is old, once a day."""
+        now_s = self._application.ops.now_s()
+        today = now_s // _DAY_S
         if self._maintained.get(feed.name) == today:
             return
-        self._maintained[feed.name] = today
-        stores = self._application.stores
         keep_s = self._application.settings.loop.retain_days * _DAY_S
-        for store in (stores.kpi_or_none(feed.name), stores.scores(feed.name)):
-            if store is not None and feed.kind != "polls":
-                store.compact(before_s=now_s - _DAY_S)
-                store.retain(keep_s, now_s)
+        if feed.kind == "polls":
+            self._maintain_polls(feed, keep_s, now_s)
+        else:
+            stores = self._application.stores
+            for store in (stores.kpi_or_none(feed.name), stores.scores(feed.name)):
+                if store is not None:
+                    store.compact(before_s=now_s - _DAY_S)
+                    store.retain(keep_s, now_s)
+        self._maintained[feed.name] = today
+
+    def _maintain_polls(self, feed: Feed, keep_s: int, now_s: int) -> None:
+        """Do the same for polls, and for the states of faults that were followed in them."""
+        folder = self._application.folder
+        if not TelemetryFolder.is_telemetry(folder.telemetry(feed.name)):
+            return
+        polls = TelemetryFolder(folder.telemetry(feed.name))
+        compact_polls(polls, before_s=now_s - _DAY_S)
+        retain_polls(polls, keep_s=keep_s, now_s=now_s)
+        FaultStates(folder.faults(feed.name)).drop(now_s - keep_s)
 
 
 def _runner(application: Application) -> Runner:

@@ -43,6 +43,10 @@ class StateFolder:
         """Scores of a feed."""
         return self.path / "scores" / feed
 
+    def faults(self, feed: str) -> Path:
+        """The faults of a feed of polls after each window."""
+        return self.path / "faults" / feed
+
     def quarantine(self, feed: str) -> Path:
         """Rows of a feed that were set aside."""
         return self.path / "quarantine" / feed

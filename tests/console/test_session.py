@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
 from faultsight.app.application import Application
@@ -55,6 +56,26 @@ def test_a_wrong_name_and_a_wrong_password_look_alike(client_of: Any) -> None:
 
 def test_a_name_that_cannot_be_stored_is_nobody(client_of: Any) -> None:
     assert login(client_of(), "a\0b").status_code == 401
+
+
+def test_a_weak_hash_is_made_stronger_at_login(client_of: Any, application: Application) -> None:
+    """Parameters of argon2 grow over the years; only a login knows the password to hash anew."""
+    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    users = application.ops.users
+    users.set_password_hash("operator", weak)
+    version = users.get("operator").version
+    assert login(client_of(), "operator", "wrong password").status_code == 401
+    assert users.password_hash("operator") == weak
+    client = client_of()
+    assert login(client).status_code == 200
+    strong = users.password_hash("operator")
+    assert strong is not None
+    assert "m=8," in weak
+    assert "m=8," not in strong
+    assert users.get("operator").version == version
+    assert client.get("/api/v1/session").json()["name"] == "operator"
+    assert login(client_of()).status_code == 200
+    assert users.password_hash("operator") == strong
 
 
 def test_guessing_is_slowed_for_that_name_alone(client_of: Any, application: Application) -> None:

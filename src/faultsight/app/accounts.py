@@ -7,7 +7,13 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from threading import Lock
 
-from faultsight.app.passwords import check_password, digest, hash_password, new_secret
+from faultsight.app.passwords import (
+    check_password,
+    digest,
+    hash_password,
+    new_secret,
+    stronger_hash,
+)
 from faultsight.app.roles import Principal, Role
 from faultsight.app.settings import Settings
 from faultsight.core.errors import ConflictError, FaultSightError, InputError, NotFoundError
@@ -122,6 +128,8 @@ class Accounts:
             self._failures.note(name)
             raise LoginRefusedError("the name or the password is wrong")
         self._failures.forget(name)
+        if stored is not None and (stronger := stronger_hash(stored, password)):
+            self._ops.users.rehash(name, stronger, instead_of=stored)
 
     # Users
 

@@ -13,7 +13,7 @@ from faultsight.core.errors import InputError, MissingExtraError
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = ["check_password", "digest", "hash_password", "new_secret"]
+__all__ = ["check_password", "digest", "hash_password", "new_secret", "stronger_hash"]
 
 SHORTEST, LONGEST = 12, 1024
 
@@ -53,6 +53,22 @@ def check_password(stored: str | None, password: str) -> bool:
         except (VerificationError, InvalidHashError):
             return False
     return matches and stored is not None
+
+
+def stronger_hash(stored: str, password: str) -> str | None:
+    """Return a new hash of a password whose stored hash is weaker than today's are; else None.
+
+    Parameters
+    ----------
+    stored : str
+        The hash that the password was found right by.
+    password : str
+        The password.
+    """
+    if not _hasher().check_needs_rehash(stored):
+        return None
+    with _AT_ONCE:
+        return _hasher().hash(_encoded(password))
 
 
 def _encoded(password: str) -> bytes:

@@ -71,7 +71,11 @@ def test_a_session_ends_by_time_logout_new_password_and_disabling(
     ana.users.close_session(SHA)
     assert ana.users.session(SHA) is None
     begin()
-    ana.users.rehash("bob", HASH + "A")
+    version = ana.users.get("bob").version
+    assert ana.users.rehash("bob", HASH + "A", instead_of=HASH)
+    assert not ana.users.rehash("bob", HASH + "C", instead_of=HASH)
+    assert ana.users.password_hash("bob") == HASH + "A"
+    assert ana.users.get("bob").version == version
     assert ana.users.session(SHA) is not None
     ana.users.set_password_hash("bob", HASH + "B")
     assert ana.users.session(SHA) is None

@@ -49,14 +49,22 @@ def test_answers_are_kept_with_who_and_when(ops: Operations, clock: Any) -> None
     assert [one.id for one in ops.tasks.page(TaskState.OPEN).items] == [other.id]
 
 
-def test_a_question_that_was_answered_is_not_withdrawn(ops: Operations) -> None:
-    first, second = (ops.tasks.add("cells", name, HOUR) for name in "ab")
-    ops.tasks.answer(first.id, Answer.NO, by="ana")
-    assert ops.tasks.withdraw(first.id).state is TaskState.ANSWERED
-    assert ops.tasks.withdraw(second.id).state is TaskState.WITHDRAWN
+def test_questions_that_are_not_asked_any_more_are_withdrawn(ops: Operations) -> None:
+    job = ops.jobs.enqueue("tune", "cells", by="ana")
+    answered, gone, stays = (ops.tasks.add("cells", n, HOUR, job_id=job.id) for n in "abc")
+    by_hand = ops.tasks.add("cells", "d", HOUR)
+    ops.tasks.answer(answered.id, Answer.NO, by="ana")
+    assert ops.tasks.withdraw_others("other", []) == 0
+    assert ops.tasks.withdraw_others("cells", {stays.id}) == 1
+    states = {task.id: task.state for task in ops.tasks.page().items}
+    assert states == {
+        answered.id: TaskState.ANSWERED, gone.id: TaskState.WITHDRAWN, stays.id: TaskState.OPEN,
+        by_hand.id: TaskState.OPEN,
+    }  # fmt: skip
+    assert ops.tasks.get(gone.id).version == 2
     with pytest.raises(ConflictError, match="was withdrawn"):
-        ops.tasks.answer(second.id, Answer.NO, by="ana")
-    assert ops.tasks.add("cells", "b", HOUR).id != second.id
+        ops.tasks.answer(gone.id, Answer.NO, by="ana")
+    assert ops.tasks.add("cells", "b", HOUR).id != gone.id
 
 
 # --- suppressions

@@ -114,7 +114,8 @@ class LabelTasks:
 def add_tasks(run: JobRun, feed: str, tx: Transaction) -> int:
     """Make tasks of the questions that a job has kept, and return how many there are.
 
-    A question that waits for its answer since an earlier job stays one task.
+    A question that waits for its answer since an earlier job stays one task; one that is not asked
+    any more, since the model or the history it was about is another, is taken back.
     """
     path = run.work / _PENDING
     if not path.is_file():
@@ -127,4 +128,5 @@ def add_tasks(run: JobRun, feed: str, tx: Transaction) -> int:
         ).id
         for told in json.loads(path.read_text(encoding="utf-8"))
     }  # fmt: skip
+    run.ops.tasks.withdraw_others(feed, tasks, tx=tx)
     return len(tasks)

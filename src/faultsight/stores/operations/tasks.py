@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -180,13 +180,36 @@ class Tasks(Topic):
             )
             return self.get(task_id, tx=tx)
 
-    def withdraw(self, task_id: int, *, tx: Transaction | None = None) -> Task:
-        """Take a question back that nobody has answered; an answered one stays as it is."""
+    def withdraw_others(
+        self, feed: str, asked: Collection[int], *, tx: Transaction | None = None
+    ) -> int:
+        """Take back the open questions of earlier jobs on a feed that are not asked any more.
+
+        What was answered stays as it is, and so does what no job has asked.
+
+        Parameters
+        ----------
+        feed : str
+            Whose questions.
+        asked : collection of int
+            The tasks that stay open.
+
+        Returns
+        -------
+        int
+            How many were withdrawn.
+        """
+        table = schema.tasks
+        is_open = sa.select(table).where(
+            table.c.feed == feed,
+            table.c.state == TaskState.OPEN.value,
+            table.c.job_id.is_not(None),
+        )
         with self._database.writing(tx) as tx:
-            task = self.get(task_id, tx=tx)
-            if task.state is TaskState.OPEN:
+            others = [task for task in map(_task, tx.execute(is_open)) if task.id not in asked]
+            for task in others:
                 self._update(tx, task, state=TaskState.WITHDRAWN.value)
-            return self.get(task_id, tx=tx)
+        return len(others)
 
     def answers(
         self,

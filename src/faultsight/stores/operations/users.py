@@ -159,11 +159,33 @@ class Users(Topic):
             self.close_sessions(name, tx=tx)
             return self.get(name, tx=tx)
 
-    def rehash(self, name: str, password_hash: str, *, tx: Transaction | None = None) -> None:
-        """Replace a user's hash by a stronger one of the same password; sessions go on."""
+    def rehash(
+        self, name: str, password_hash: str, *, instead_of: str, tx: Transaction | None = None
+    ) -> bool:
+        """Replace a user's hash by a stronger one of the same password; sessions go on.
+
+        Whoever edits the user meanwhile is not in the way, for nothing that they see changes.
+
+        Parameters
+        ----------
+        name : str
+            Whose.
+        password_hash : str
+            The new one.
+        instead_of : str
+            The one that the password was checked against.
+
+        Returns
+        -------
+        bool
+            False if there is another hash by now: the password was changed, and stays so.
+        """
         _check_hash(password_hash)
+        table = schema.users
+        is_same = sa.and_(table.c.name == name, table.c.password_hash == instead_of)
         with self._database.writing(tx) as tx:
-            self._update(tx, name, password_hash=password_hash)
+            done = tx.execute(table.update().where(is_same).values(password_hash=password_hash))
+            return bool(done.rowcount)
 
     def set_role(
         self,

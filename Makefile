@@ -10,7 +10,7 @@ BIN      := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: start test style types layers tests docs benchmarks clean
+.PHONY: start test style types layers tests docs benchmarks comparison clean
 .DELETE_ON_ERROR:
 
 start: .venv/.console
@@ -49,6 +49,7 @@ benchmarks: .venv/.dev
 	$(BENCH) localize/speed --seconds 20 --json benchmarks/reports/localize-speed.json
 	$(BENCH) localize/stream $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-stream.json
 	$(BENCH) detect/base $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-base.json
+	$(BENCH) detect/leaderboard $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-leaderboard.json
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,JS2,CDN,SMD --methods $(TUNED) \
 		--json benchmarks/reports/detect-feedback.json
 	$(BENCH) detect/feedback --datasets sim_stations --methods $(TUNED) --seconds 3600 \
@@ -63,6 +64,11 @@ benchmarks: .venv/.dev
 	for name in $(LOOP); do \
 		$(BENCH) loop/$$name --json benchmarks/reports/loop-$$name.json || exit 1; \
 	done
+	$(MAKE) comparison
+
+# The page that compares all detectors, from the results that are there.
+comparison: .venv/.dev
+	$(BIN)/faultsight bench report detect --out reports/detection --docs docs/explanation
 
 .venv/.pip:
 	$(PY) -c 'import sys; sys.exit("FaultSight needs Python 3.11 or newer; set PY=...") if sys.version_info < (3, 11) else None'

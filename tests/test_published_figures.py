@@ -1,7 +1,9 @@
-"""The figures in the README are those that the benchmark wrote."""
+"""The figures in the README and in the comparison are those that the benchmarks wrote."""
 
 import runpy
 from pathlib import Path
+
+from faultsight.bench.detection_report import write_detection_report
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,3 +37,11 @@ def test_the_table_of_the_demo_in_the_readme_is_the_result_that_was_written() ->
     table = tables["demo_table"]()
     assert len(table) == 2 + 10
     assert "\n".join(table) in (ROOT / "README.md").read_text()
+
+
+def test_the_comparison_of_detectors_is_what_the_results_say(tmp_path: Path) -> None:
+    reports = ROOT / "benchmarks" / "reports"
+    for path in write_detection_report(reports, tmp_path):
+        if path.suffix != ".html":
+            committed = ROOT / "docs" / "explanation" / path.name
+            assert committed.read_bytes() == path.read_bytes(), f"{path.name}: `make comparison`"

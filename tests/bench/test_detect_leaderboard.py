@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,6 +107,44 @@ def test_small_takes_one_entity_of_so_many_of_large_sets_the_same_each_time(
     entities, notes = kept("CDN", "small")
     assert len(entities) == 2
     assert len(notes) == 1
+
+
+def test_the_detector_of_the_how_to_is_one_file_and_stands_in_the_leaderboard(
+    tiny_sets: Path, tmp_path: Path
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-detector.md"
+    examples = doctest.DocTestParser().get_examples(page.read_text())
+    definitions = "".join(e.source for e in examples[: _after_class(examples)])
+    (tmp_path / "same_time_yesterday.py").write_text(definitions)
+    # As a distribution of its own announces it.
+    announced = tmp_path / "own_detectors-1.0.dist-info"
+    announced.mkdir()
+    (announced / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: own-detectors\nVersion: 1.0\n"
+    )
+    (announced / "entry_points.txt").write_text(
+        "[faultsight.detectors]\nsame_time_yesterday = same_time_yesterday:SameTimeYesterday\n"
+    )
+    written = tmp_path / "found.json"
+    subprocess.run(
+        [sys.executable, "-c", "import faultsight.cli as cli; cli.main()", "bench", "run",
+         "detect/leaderboard", "--methods", "same_time_yesterday,pca", "--datasets", "JS2",
+         "--data", str(tiny_sets), "--json", str(written)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=True, capture_output=True,
+    )  # fmt: skip
+    found = json.loads(written.read_text())
+    assert found["notes"] == []
+    assert [row["method"] for row in found["rows"]] == [
+        "pca",
+        "random_score",
+        "same_time_yesterday",
+    ]
+    assert found["rows"][2]["average_precision"] > 2 * found["rows"][1]["average_precision"]
+    assert found["rows"][2]["network"] is False
+
+
+def _after_class(examples: list[doctest.Example]) -> int:
+    return 1 + next(n for n, e in enumerate(examples) if "(Detector):" in e.source)
 
 
 def test_a_method_without_a_row_ranks_last() -> None:

@@ -31,8 +31,11 @@ def results_page() -> list[str]:
     lines += ["", "## Streams", "", *_plain("localize-stream")]
     lines += ["", "## Detection: tuned by marks", "", *feedback_table(_FEEDBACK)]
     lines += ["", "## Detection: each layer alone", "", *_layers_table()]
-    lines += ["", "## Detection: all methods, untuned, on whole test parts", ""]
+    lines += ["", "## Detection: some methods, untuned, on whole test parts of all entities", ""]
     lines += _base_table(published_rows("detect-base"))
+    if (REPORTS / "detect-leaderboard.json").is_file():
+        lines += ["", "## Detection: all methods, untuned, on whole test parts", ""]
+        lines += _base_table(published_rows("detect-leaderboard"))
     lines += ["", "## Detection: speed", "", *_plain("detect-speed")]
     for name in _DIAGNOSIS:
         if (REPORTS / f"{name}.json").is_file():

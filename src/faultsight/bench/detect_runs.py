@@ -29,6 +29,7 @@ from faultsight.detect.data import (
     FLEET_DATASETS,
     Fleet,
     FleetDataset,
+    carries_feedback,
     open_fleets,
 )
 from faultsight.detect.metrics import (
@@ -54,13 +55,16 @@ __all__ = [
     "Method",
     "deploy",
     "detection_methods",
+    "evenly_chosen",
     "f1_at",
     "fleet_datasets",
     "judge",
     "labelled_fleets",
+    "levels_of_history",
     "only_layers",
     "report_figures",
     "tune_fleet",
+    "unlabelled",
     "without_layer",
 ]
 
@@ -117,7 +121,7 @@ def fleet_datasets(
     >>> [dataset.name for dataset in found], notes
     (['sim_stations'], ['MSL is left out: 3 of 14 channels have an anomaly in the first ...'])
     """
-    found = []
+    found, missing = [], []
     for name in context.datasets or usual or FLEET_DATASETS.names():
         dataset = open_fleets(name, context.data_dir, seed=context.seed)
         named = bool(context.datasets)
@@ -128,6 +132,7 @@ def fleet_datasets(
             if named:
                 raise dataset.missing()
             problem = "it is not on this machine"
+            missing.append(str(dataset.missing()))
         if not problem:
             found.append(dataset)
         else:
@@ -135,7 +140,8 @@ def fleet_datasets(
             context.progress(notes[-1])
     if not found:
         if usual:
-            raise MissingDataError(f"none of {', '.join(usual)} is on this machine")
+            said = f"none of {', '.join(usual)} is on this machine"
+            raise MissingDataError("\n".join([said, *missing]))
         raise SettingError("none of the datasets asked for can carry feedback")
     return found
 
@@ -184,6 +190,30 @@ def labelled_fleets(
     return fleets
 
 
+def evenly_chosen(fleet: Fleet, most_entities: int | None) -> Fleet:
+    """Return a fleet with at most so many entities, evenly chosen among those with feedback.
+
+    These have anomalies both in the first 30 % of the test and in the rest. Of a fleet that has
+    none of them, all are chosen from.
+
+    Examples
+    --------
+    >>> (fleet,) = labelled_fleets(open_fleets("sim_stations"))
+    >>> few = evenly_chosen(fleet, 3)
+    >>> len(few.train), all(carries_feedback(frame.labels) for frame in few.test)
+    (3, True)
+    """
+    if most_entities is None:
+        return fleet
+    places = [i for i, frame in enumerate(fleet.test) if carries_feedback(frame.labels)]
+    places = places or list(range(len(fleet.test)))
+    n = min(most_entities, len(places))
+    kept = [places[(2 * i + 1) * len(places) // (2 * n)] for i in range(n)]
+    return Fleet(
+        fleet.name, tuple(fleet.train[i] for i in kept), tuple(fleet.test[i] for i in kept)
+    )
+
+
 def _moved_near(train: KpiFrame, test: KpiFrame) -> KpiFrame:
     days = (test.start_s - train.window.end_s) // _DAY_S
     if days < 1 or _DAY_S % train.interval_s:
@@ -219,6 +249,10 @@ class Method:
     def takes_seed(self) -> bool:
         """Whether another seed makes another detector."""
         return _has(self.config, "seed")
+
+    def with_settings(self, **values: int) -> Method:
+        """Return the method with those of the settings that it has."""
+        return replace(self, config=_with(self.config, **values))
 
     def make(self, seed: int) -> Detector:
         """Return a new detector."""
@@ -352,7 +386,7 @@ def deploy(method: Method, fleet: Fleet, *, seed: int) -> Deployment:
     ([336, 336], True)
     """
     detector = method.make(seed)
-    train, whole = _unlabelled(fleet.train), _unlabelled(fleet.whole())
+    train, whole = unlabelled(fleet.train), unlabelled(fleet.whole())
     before = _memory_now_mb()
     start = time.perf_counter()
     detector.fit(train)
@@ -365,7 +399,12 @@ def deploy(method: Method, fleet: Fleet, *, seed: int) -> Deployment:
         seconds_fit=fitted - start, seconds_score=scored - fitted,
         memory_mb=None if before is None or peak is None else max(peak - before, 0.0),
     )  # fmt: skip
-    return replace(found, levels=THRESHOLDS.load("quantile")().levels(found.of_history))
+    return replace(found, levels=levels_of_history(found))
+
+
+def levels_of_history(deployment: Deployment) -> dict[str, float]:
+    """Return the level of each entity: the 0.995 quantile of its scores of history."""
+    return THRESHOLDS.load("quantile")().levels(deployment.of_history)
 
 
 def tune_fleet(
@@ -382,7 +421,7 @@ def tune_fleet(
     """
     fleet, model = deployment.fleet, deployment.detector
     judged = first_judged_rows(fleet)
-    whole = _unlabelled(fleet.whole())
+    whole = unlabelled(fleet.whole())
     labels = {train.entity: train.labels for train in fleet.train}
 
     def ask(query: Query) -> bool | None:
@@ -515,7 +554,8 @@ def _pooled(deployments: Sequence[Deployment], share: float) -> tuple[Judged, di
     return pairs, levels
 
 
-def _unlabelled(frames: Sequence[KpiFrame]) -> list[KpiFrame]:
+def unlabelled(frames: Sequence[KpiFrame]) -> list[KpiFrame]:
+    """Return frames as detectors are given them."""
     return [KpiFrame(f.entity, f.kpis, f.start_s, f.interval_s, f.values) for f in frames]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -163,8 +163,27 @@ class DeployedDetector(LevelledDetector):
         self.marks: tuple[Mark, ...] = ()
         self.ancestor: DeployedDetector | None = None
 
+    @classmethod
+    def around(cls, detector: Detector, history: Sequence[KpiFrame]) -> DeployedDetector:
+        """Return a fitted detector with levels from the history that it was fitted on.
+
+        Raises
+        ------
+        InputError
+            If the detector is not fitted, or the frames do not fit it.
+        """
+        settings: Mapping[str, Any] = {} if detector.config is None else asdict(detector.config)
+        deployed = cls(DeployedConfig(detector.name, settings), detector=detector)
+        history = detector._fitting(history)
+        deployed.kpis, deployed.interval_s = detector.kpis, detector.interval_s
+        deployed._set_levels(history)
+        return deployed
+
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
         self.detector.fit(frames, progress=progress)
+        self._set_levels(frames)
+
+    def _set_levels(self, frames: Sequence[KpiFrame]) -> None:
         self.spans = {frame.entity: frame.window for frame in frames}
         self.usual, self.head, self.patterns = {}, None, None
         self.marks, self.ancestor = (), None

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
 from faultsight.core.errors import SettingError
+from faultsight.core.feedback import Mark, MarkKind
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.peers._training import Batch
-from faultsight.detect.peers.acvae_style import ACVAEStyle, ACVAEStyleConfig, WindowVAE
+from faultsight.detect.peers.acvae_style import (
+    ACVAEStyle,
+    ACVAEStyleConfig,
+    WindowVAE,
+    _spread,
+)
+from faultsight.detect.tuning.active_learning import Query
 
 
 def detector(**told: float) -> ACVAEStyle:
@@ -80,3 +89,51 @@ def test_the_error_is_over_twice_the_variance_and_what_is_known() -> None:
 def test_settings_that_cannot_be_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(SettingError):
         ACVAEStyleConfig(**change)  # type: ignore[arg-type]
+
+
+def fitted() -> tuple[ACVAEStyle, list[KpiFrame]]:
+    stream = np.random.default_rng(0)
+    frames = [
+        KpiFrame(f"cell-{i}", ("load", "drops"), 0, 60, stream.normal(size=(120, 2)))
+        for i in range(2)
+    ]
+    config = ACVAEStyleConfig(
+        window=4, n_hidden=5, n_latent=2, epochs=2, tune_epochs=3, n_queries=6
+    )
+    return ACVAEStyle(config).fit([frame[:80] for frame in frames]), frames
+
+
+def test_an_operator_is_asked_about_later_rows_near_the_level_that_no_mark_speaks_of() -> None:
+    made, frames = fitted()
+    asked: list[Query] = []
+
+    def ask(query: Query) -> bool | None:
+        asked.append(query)
+        return None if len(asked) == 1 else query.entity == "cell-0"
+
+    mark = Mark("cell-0", TimeWindow(80 * 60, 90 * 60), MarkKind.FALSE_ALARM)
+    tuned, counts = made.tune(frames, [mark], ask=ask)
+    assert len({(q.entity, q.at) for q in asked}) == 6
+    assert all(q.at >= (90 if q.entity == "cell-0" else 80) for q in asked)
+    answers = [q.entity for q in asked[1:]]
+    assert counts["anomalous"] == answers.count("cell-0")
+    assert counts["normal"] == 10 + answers.count("cell-1")
+    assert tuned.score(frames)[0].total.tobytes() != made.score(frames)[0].total.tobytes()
+    # The first is the most uncertain of all: the score nearest the level of its history.
+    totals = {s.entity: s.total for s in made.score(frames)}
+    doubt = {e: np.abs(np.log(t / np.quantile(t[:80], 0.995))) for e, t in totals.items()}
+    first = doubt[asked[0].entity][asked[0].at]
+    assert first == pytest.approx(min(doubt["cell-0"][90:].min(), doubt["cell-1"][80:].min()))
+
+
+def test_nobody_is_asked_about_history() -> None:
+    made, frames = fitted()
+    _, counts = made.tune([frame[:80] for frame in frames], [], ask=lambda _: True)
+    assert counts == {"anomalous": 0, "normal": 0}
+
+
+def test_queries_are_spread() -> None:
+    points = np.array([[0.0], [0.1], [5.0], [5.1], [-3.0]])
+    assert _spread(points, 3).tolist() == [0, 3, 4]
+    assert sorted(_spread(points, 9).tolist()) == [0, 1, 2, 3, 4]
+    assert _spread(points[:0], 2).tolist() == []

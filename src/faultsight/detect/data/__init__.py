@@ -5,9 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from faultsight.core.family import Family
-from faultsight.detect.data._contract import FEEDBACK_SHARE, Fleet, FleetDataset
+from faultsight.detect.data._contract import (
+    FEEDBACK_SHARE,
+    Fleet,
+    FleetDataset,
+    carries_feedback,
+)
 
-__all__ = ["FEEDBACK_SHARE", "FLEET_DATASETS", "Fleet", "FleetDataset", "open_fleets"]
+__all__ = [
+    "FEEDBACK_SHARE",
+    "FLEET_DATASETS",
+    "Fleet",
+    "FleetDataset",
+    "carries_feedback",
+    "open_fleets",
+]
 
 FLEET_DATASETS: Family[FleetDataset] = Family(
     kind="dataset", base=FleetDataset, packages=("faultsight.detect.data",)

@@ -14,7 +14,7 @@ from faultsight.core.datasets import Source, data_folder
 from faultsight.core.errors import MissingDataError
 from faultsight.core.kpi_frame import KpiFrame
 
-__all__ = ["Fleet", "FleetDataset"]
+__all__ = ["Fleet", "FleetDataset", "carries_feedback"]
 
 FEEDBACK_SHARE = 0.3
 """The first part of the test, whose errors operators mark (paper, 4.3)."""
@@ -117,7 +117,7 @@ class FleetDataset(ABC):
             "test_points": n_test,
             "anomaly_percent": 100 * sum(int(y.sum()) for y in labels) / n_test if n_test else None,
             "anomalies": sum(_n_segments(y) for y in labels) if labels else None,
-            "entities_with_feedback": sum(_carries_feedback(y) for y in labels),
+            "entities_with_feedback": sum(carries_feedback(y) for y in labels),
         }
 
 
@@ -125,7 +125,13 @@ def _n_segments(labels: Any) -> int:
     return int((np.diff(np.concatenate([[0], labels])) > 0).sum())
 
 
-def _carries_feedback(labels: Sequence[int] | Any) -> bool:
-    """Whether there are anomalies in the part for feedback and in the rest."""
+def carries_feedback(labels: Sequence[int] | Any) -> bool:
+    """Whether there are anomalies in the part for feedback and in the rest.
+
+    Examples
+    --------
+    >>> carries_feedback([0, 1, 0, 0, 0, 1, 0, 0]), carries_feedback([0, 0, 0, 0, 0, 1, 0, 0])
+    (True, False)
+    """
     cut = int(len(labels) * FEEDBACK_SHARE)
     return bool(np.any(labels[:cut]) and np.any(labels[cut:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ __all__ = ["PlantCsv"]
 
 _ROWS_A_POINT = 10
 """Rows of a second each are joined to ten seconds, as most papers do."""
+_MOST_LINES_BEFORE = 5
 
 
 class PlantCsv(FleetDataset):
@@ -41,9 +43,20 @@ class PlantCsv(FleetDataset):
         known = tuple(kpi for kpi in train.kpis if kpi in test.kpis)
         return [Fleet(self.name, (train.with_kpis(known),), (test.with_kpis(known),))]
 
+    def _lines_before_names(self, path: Path) -> int:
+        """Return how many lines of groups or of nothing stand before the line of column names."""
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for n, line in enumerate(islice(file, _MOST_LINES_BEFORE)):
+                if set(self.not_kpis) & {name.strip(' "\ufeff') for name in line.split(",")}:
+                    return n
+        return 0
+
     def _read(self, path: Path, start_s: int) -> KpiFrame:
         try:
-            table = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=True)
+            table = pl.read_csv(
+                path, infer_schema=False, truncate_ragged_lines=True,
+                skip_lines=self._lines_before_names(path),
+            )  # fmt: skip
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError("cannot be read as CSV", source=str(path)) from error
         table = table.rename({name: name.strip() for name in table.columns})

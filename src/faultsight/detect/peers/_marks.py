@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from faultsight.core.errors import InputError
 from faultsight.core.feedback import Mark
 from faultsight.core.kpi_frame import KpiFrame
-from faultsight.detect.peers._windows import WindowBank, WindowDetector
 from faultsight.detect.tuning.marked_rows import MarkedRows, rows_of_marks
+
+if TYPE_CHECKING:
+    from faultsight.detect.peers._windows import WindowBank, WindowDetector
 
 __all__ = ["LabelledWindows", "tuned_by_marks"]
 
-D = TypeVar("D", bound=WindowDetector)
+D = TypeVar("D", bound="WindowDetector")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from faultsight.core.errors import SettingError
 from faultsight.core.seed import random_stream
 from faultsight.detect.contract import DetectorState, Progress
+from faultsight.detect.peers._marks import LabelledWindows
 from faultsight.detect.peers._torch import Tensor, nn, torch
 from faultsight.detect.peers._windows import WindowBank, WindowDetector
 
@@ -23,6 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 _WINDOWS_AT_ONCE = 256
+_MOST_HISTORY = 2_000
+"""Windows of history beside those of false alarms in fine-tuning; as AnoTuner's."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,20 @@ class NetworkDetector(WindowDetector):
         with seeded(self.config.seed, "weights"):
             self.network = self._build(len(self.kpis))
         self._train(bank, progress)
+
+    def _learn_false_alarms(self, told: LabelledWindows, progress: Progress) -> None:
+        """Train on from the weights there are, half as many epochs."""
+        windows = told.sampled(_MOST_HISTORY)
+        changed: dict[str, Any] = {
+            "epochs": -(-self.config.epochs // 2), "most_windows": len(windows),
+        }  # fmt: skip
+        if hasattr(self.config, "pretrain_epochs"):
+            changed["pretrain_epochs"] = 0
+        config = self.config
+        self.network = copy.deepcopy(self.network)
+        self.config = replace(config, **changed)
+        self._train(told.bank.only(windows), progress)
+        self.config = config
 
     def _learned(self) -> Mapping[str, NDArray[np.float64]]:
         tensors = self.network.state_dict()

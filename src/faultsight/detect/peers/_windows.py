@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultsight.core.errors import InputError
+from faultsight.core.feedback import Mark
 from faultsight.core.kpi_frame import KpiFrame
-from faultsight.detect.contract import Detector, DetectorState, Progress, Score
+from faultsight.detect.contract import Detector, DetectorState, Progress, Score, silent
+from faultsight.detect.peers._marks import LabelledWindows, tuned_by_marks
 from faultsight.detect.peers._measure import Measure
 from faultsight.detect.tuning.aggregation import aggregate
 
@@ -90,6 +92,13 @@ class WindowBank:
         place = self.ends[windows][:, None] + np.arange(1 - self.length, 1)
         return self.rows[place], self.known[place]
 
+    def only(self, windows: NDArray[np.int64]) -> WindowBank:
+        """Return the bank of some windows; their rows are the same."""
+        return replace(
+            self, ends=self.ends[windows], owners=self.owners[windows],
+            stamps=self.stamps[windows],
+        )  # fmt: skip
+
     def thinned(self, most: int) -> NDArray[np.int64]:
         """Return at most so many windows, evenly thinned; none that knows nothing."""
         some = np.concatenate([[0], np.cumsum(self.known.any(axis=1))])
@@ -109,11 +118,14 @@ class WindowDetector(Detector):
         Errors are told of each KPI; of the window as a whole if not.
     largest : int or None
         A row's total is the sum of so many of its residuals; of all if None.
+    learns_missed : bool
+        Whether `tune` learns from marked anomalies, or from false alarms alone.
     """
 
     zero_to_one: ClassVar[bool] = False
     names_kpis: ClassVar[bool] = True
     largest: ClassVar[int | None] = None
+    learns_missed: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -170,6 +182,40 @@ class WindowDetector(Detector):
         detector.measure = Measure.from_state(state, n_errors=n_errors)
         detector._take(state)
         return detector
+
+    def tune(
+        self, frames: Sequence[KpiFrame], marks: Sequence[Mark], *, progress: Progress = silent
+    ) -> tuple[Self, Mapping[str, int]]:
+        """Return a copy to which false alarms are normal, and how many windows and marks that were.
+
+        It is the conventional way for a method that knows of no anomalies: windows that end in a
+        false alarm count as history; what was missed or confirmed teaches nothing. Rows are scaled
+        as before. The same marks in another order give the same bytes.
+
+        Parameters
+        ----------
+        frames : sequence of KpiFrame
+            The history trained on, and the rows that the marks speak of.
+        marks : sequence of Mark
+            What operators said.
+        progress : callable
+            Told in a short line what happens.
+
+        Raises
+        ------
+        InputError
+            If the detector is not fitted, or the frames do not fit it or hold none of its history.
+        """
+        told = [mark for mark in marks if not mark.kind.is_anomaly]
+        return tuned_by_marks(
+            self, frames, told, lambda tuned, windows: tuned._learn_false_alarms(windows, progress)
+        )
+
+    def _learn_false_alarms(self, told: LabelledWindows, progress: Progress) -> None:
+        """Learn from history and false alarms; none of these is thinned away."""
+        n_marked = int(np.count_nonzero(told.labels))
+        most = getattr(self.config, "most_windows", len(told.bank))
+        self._learn(told.bank.only(told.sampled(max(most - n_marked, 1))), progress)
 
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
         self.measure = Measure.fit(frames)

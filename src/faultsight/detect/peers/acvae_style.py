@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
-from faultsight.core.feedback import Mark
-from faultsight.core.kpi_frame import KpiFrame
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.core.feedback import Mark, MarkKind
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.contract import Progress, silent
 from faultsight.detect.peers._marks import LabelledWindows, tuned_by_marks
 from faultsight.detect.peers._torch import Tensor, nn, torch
 from faultsight.detect.peers._training import Batch, NetworkDetector, Player, TrainingConfig, train
 from faultsight.detect.peers._windows import WindowBank
+from faultsight.detect.tuning.active_learning import Query
+from faultsight.detect.tuning.marked_rows import rows_of_marks
 
 __all__ = ["ACVAEStyle", "ACVAEStyleConfig"]
+
+_HISTORY_BELOW = 0.995
+"""Share of an entity's history that lies below what parts usual from anomalous; as deployed."""
+_UNCERTAIN_A_QUERY = 5
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class ACVAEStyleConfig(TrainingConfig):
         In the score, of what a row looks more like marked anomalies than like what is usual.
     tune_epochs, most_history : int
         Passes over the marked windows and so many windows of history when marks are learned from.
+    n_queries : int
+        Windows that an operator who can be asked is asked about.
     """
 
     epochs: int = 30
@@ -45,8 +56,9 @@ class ACVAEStyleConfig(TrainingConfig):
     weight: float = 1.0
     tune_epochs: int = 10
     most_history: int = 2_000
+    n_queries: int = 20
 
-    may_be_zero = (*TrainingConfig.may_be_zero, "margin", "weight", "tune_epochs")
+    may_be_zero = (*TrainingConfig.may_be_zero, "margin", "weight", "tune_epochs", "n_queries")
 
 
 class Found(NamedTuple):
@@ -96,8 +108,9 @@ class ACVAEStyle(NetworkDetector):
     The paper is not public and there is no code. Known, from the AnoTuner paper: two variational
     autoencoders, of which the one for anomalies learns from marks. Ours, and maybe not theirs: the
     networks' shape; a hinge on both errors as the contrast; a score of the usual network's squared
-    error plus by how much the other's is smaller. The active learning that ACVAE is named for is
-    left out: marks are given.
+    error plus by how much the other's is smaller. ACVAE is named for active learning; its form here
+    is ours, too: the operator is asked about the windows after history whose scores lie nearest the
+    level, and of these about such as differ most in the usual network's latent means.
 
     Examples
     --------
@@ -110,6 +123,8 @@ class ACVAEStyle(NetworkDetector):
     """
 
     zero_to_one: ClassVar[bool] = True
+    learns_missed: ClassVar[bool] = True
+    asks: ClassVar[bool] = True
     config: ACVAEStyleConfig
     network: BothVAEs
 
@@ -117,9 +132,29 @@ class ACVAEStyle(NetworkDetector):
         self.config = config or ACVAEStyleConfig()
 
     def tune(
-        self, frames: Sequence[KpiFrame], marks: Sequence[Mark], *, progress: Progress = silent
+        self,
+        frames: Sequence[KpiFrame],
+        marks: Sequence[Mark],
+        *,
+        ask: Callable[[Query], bool | None] | None = None,
+        progress: Progress = silent,
     ) -> tuple[Self, Mapping[str, int]]:
-        """Return a copy that has learned from marks, and how many windows and marks that were."""
+        """Return a copy that has learned from marks, and how many windows and marks that were.
+
+        Parameters
+        ----------
+        frames : sequence of KpiFrame
+            The history trained on, and the rows that the marks speak of.
+        marks : sequence of Mark
+            What operators said.
+        ask : callable, optional
+            Asked whether the last row of a window after history is an anomaly; None is no answer.
+            What it says is learned from as marks are.
+        progress : callable
+            Told in a short line what happens.
+        """
+        if ask is not None:
+            marks = [*marks, *self._answers(self._fitting(frames), marks, ask)]
 
         def learn(tuned: Self, told: LabelledWindows) -> None:
             tuned.network = copy.deepcopy(self.network)
@@ -135,6 +170,47 @@ class ACVAEStyle(NetworkDetector):
             )  # fmt: skip
 
         return tuned_by_marks(self, frames, marks, learn)
+
+    def _answers(
+        self,
+        frames: Sequence[KpiFrame],
+        marks: Sequence[Mark],
+        ask: Callable[[Query], bool | None],
+    ) -> list[Mark]:
+        """Return what an operator says of the windows that it is most worth to ask about."""
+        bank, marked = self._bank(frames), rows_of_marks(frames, marks)
+        rows = np.concatenate([np.arange(len(frame)) for frame in frames])
+        unsure = []
+        for frame, score in zip(frames, self._score(frames), strict=True):
+            is_history = frame.times_s < self.measure.until_s.get(frame.entity, -(2**62))
+            known = np.isfinite(score.total) & (score.total > 0)
+            far = np.full(len(frame), np.inf)
+            if (is_history & known).any():
+                level = np.quantile(score.total[is_history & known], _HISTORY_BELOW)
+                asked = known & ~is_history & ~marked.is_marked(frame.entity, len(frame))
+                far[asked] = np.abs(np.log(score.total[asked] / level))
+            unsure.append(far)
+        doubt = np.concatenate(unsure)
+        most = min(self.config.n_queries * _UNCERTAIN_A_QUERY, int(np.isfinite(doubt).sum()))
+        candidates = np.argsort(doubt, kind="stable")[:most]
+        answers = []
+        for window in candidates[_spread(self._means(bank, candidates), self.config.n_queries)]:
+            entity, stamp = bank.entities[bank.owners[window]], int(bank.stamps[window])
+            told = ask(Query(int(window), 1, entity, int(rows[window])))
+            if told is not None:
+                kind = MarkKind.MISSED if told else MarkKind.FALSE_ALARM
+                answers.append(Mark(entity, TimeWindow(stamp, stamp + self.interval_s), kind))
+        return answers
+
+    def _means(self, bank: WindowBank, windows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the usual network's latent mean of each window."""
+        if not len(windows):
+            return np.empty((0, self.config.n_latent))
+        usual = self.network.usual
+        with torch.inference_mode():
+            rows = Batch.of(bank, torch.from_numpy(windows)).rows
+            means = usual.gaussian(usual.inward(rows)[1][-1]).chunk(2, dim=1)[0]
+        return np.asarray(means.numpy().astype(np.float64))
 
     def _build(self, n_kpis: int) -> BothVAEs:
         return BothVAEs(n_kpis, self.config)
@@ -175,3 +251,14 @@ class ACVAEStyle(NetworkDetector):
             other = (last - self.network.anomalous(batch.rows, draw=False).rows[:, -1]).square()
             error = error + self.config.weight * torch.relu(error - other)
         return torch.copysign(error, apart)
+
+
+def _spread(points: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Return the first point, and one after the other that lies farthest from all before."""
+    chosen: list[int] = []
+    far = np.full(len(points), np.inf)
+    while len(chosen) < min(most, len(points)):
+        chosen.append(int(far.argmax()))
+        far = np.minimum(far, np.square(points - points[chosen[-1]]).sum(axis=1))
+        far[chosen] = -1.0
+    return np.array(chosen, dtype=np.int64)

@@ -112,6 +112,7 @@ class DeepSAD(NetworkDetector):
     names_kpis: ClassVar[bool] = False
     # A network without biases maps zeros to zero: they must not be what is usual.
     zero_to_one: ClassVar[bool] = True
+    learns_missed: ClassVar[bool] = True
     excused: ClassVar[Mapping[str, str]] = {
         "check_a_gross_deviation_stands_out": "one along what its few dimensions leave out is lost",
     }

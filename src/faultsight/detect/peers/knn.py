@@ -73,7 +73,7 @@ class KNN(WindowDetector):
         rows, known = bank.take(kept)
         self.rows = np.where(known, rows, 0).reshape(len(kept), -1)
         self.known = known.reshape(len(kept), -1)
-        self.owners = bank.owners[kept]
+        self.owners = self._numbers(bank)[bank.owners[kept]]
         self.stamps = bank.stamps[kept]
 
     def _learned(self) -> Mapping[str, NDArray[np.float64]]:
@@ -93,8 +93,7 @@ class KNN(WindowDetector):
         self.stamps = state.array("stamps", n_windows).astype(np.int64)
 
     def _errors(self, bank: WindowBank) -> NDArray[np.float32]:
-        number = {entity: i for i, entity in enumerate(self.measure.moments)}
-        asking = np.array([number.get(entity, -1) for entity in bank.entities])[bank.owners]
+        asking = self._numbers(bank)[bank.owners]
         reach_s = self.config.window * self.interval_s
         found = [np.empty((0, 1), np.float32)]
         for start in range(0, len(bank), _WINDOWS_AT_ONCE):
@@ -108,6 +107,11 @@ class KNN(WindowDetector):
             overlap = (asking[part][:, None] == self.owners) & (gaps_s < reach_s)
             found.append(self._of_rank(squares, overlap)[:, None])
         return np.sqrt(np.concatenate(found))
+
+    def _numbers(self, bank: WindowBank) -> NDArray[np.int64]:
+        """Return the number of each of a bank's entities; -1 where it has no history."""
+        number = {entity: i for i, entity in enumerate(self.measure.moments)}
+        return np.array([number.get(entity, -1) for entity in bank.entities], dtype=np.int64)
 
     def _of_rank(
         self, squares: NDArray[np.float32], overlap: NDArray[np.bool_]

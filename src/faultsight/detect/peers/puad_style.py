@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,8 @@ class PUADStyle(WindowDetector):
     >>> int(PUADStyle().fit([frame[:200]]).score([frame])[0].total.argmax())
     250
     """
+
+    learns_missed: ClassVar[bool] = True
 
     def __init__(self, config: PUADStyleConfig | None = None) -> None:
         self.config = config or PUADStyleConfig()

@@ -51,6 +51,10 @@ class RidgeVAR(StandardizedDetector):
     def __init__(self, config: RidgeVARConfig | None = None) -> None:
         self.config = config or RidgeVARConfig()
 
+    @property
+    def _rows_before(self) -> int:
+        return int(self.config.n_lags)
+
     def _learn(self, tables: Sequence[Rows]) -> None:
         n_kpis = len(self.kpis)
         width = n_kpis * self.config.n_lags

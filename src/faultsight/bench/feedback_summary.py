@@ -1,0 +1,233 @@
+"""What the tables of feedback say over all cells: means, gains, ranks, and who gained more.
+
+Gains are over the same method, set and seed untuned. Every set counts alike, however many entities
+and seeds it has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.bench.detect_runs import ANOTUNER
+from faultsight.bench.engine import Row
+from faultsight.bench.mean_ranks import rank_methods
+from faultsight.core.seed import random_stream
+
+__all__ = ["COMPARED", "FIGURES", "mean_over_sets_interval", "over_cells"]
+
+FIGURES = ("f1_point_adjusted", "f1_deployed", "average_precision", "vus_pr")
+"""The figures that summaries speak of; see `faultsight.detect.metrics.summary`."""
+
+COMPARED = ("f1_deployed", "average_precision", "vus_pr")
+"""Those that need no level chosen by labels: gains of methods are compared by them."""
+
+_ACVAE = "acvae_style"
+_BOTH = "fp+fn"
+_PAPERS_GAINS = {ANOTUNER: 0.0448, _ACVAE: 0.0086}
+"""Of best F1, in section 4.3 of the AnoTuner paper."""
+_DRAWS = 1000
+
+_Gains = dict[tuple[str, str, str], float]
+"""By dataset, seed and entity."""
+
+
+def over_cells(rows: Sequence[Row], *, seed: int = 0) -> list[Row]:
+    """Return the summary of all rows, in three parts.
+
+    ============  ==================================================================================
+    part          one row for
+    ============  ==================================================================================
+    method        each method, mechanism and tuning: means over sets, gains over untuned, mean rank
+    difference    each method and mechanism: how much more AnoTuner gained in fp+fn by its own
+                  mechanism, with the 95 % interval over entities drawn anew in each set, paired
+    ratio         each figure: AnoTuner's gain over that of acvae_style
+    ============  ==================================================================================
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Of all cells.
+    seed : int
+        Of the bootstrap.
+    """
+    return [*_methods(rows), *_differences(rows, seed), *_ratios(rows)]
+
+
+def _methods(rows: Sequence[Row]) -> list[Row]:
+    ranks = _mean_ranks(rows)
+    summary: list[Row] = []
+    keys = [(_text(r, "mechanism"), _text(r, "tuning"), _text(r, "method")) for r in rows]
+    for key in dict.fromkeys(sorted(keys, key=lambda key: (key[0] != "own", key[1] != "none"))):
+        mechanism, tuning, method = key
+        own = [row for row, k in zip(rows, keys, strict=True) if k == key]
+        said: Row = {
+            "part": "method", "method": method, "mechanism": mechanism, "tuning": tuning,
+            "learns_from": own[0]["learns_from"],
+            "datasets": len({row["dataset"] for row in own}), "runs": len(own),
+        }  # fmt: skip
+        for name in FIGURES:
+            said[name] = _mean_over_sets(own, name)
+            if tuning != "none":
+                said[f"{name}_gain"] = _gain(rows, method, mechanism, tuning, name)
+            said[f"{name}_mean_rank"] = ranks.get((*key, name))
+        for name in ("seconds_fit", "seconds_tune", "seconds_score"):
+            said[name] = sum(float(row[name] or 0) for row in own)
+        summary.append(said)
+    return summary
+
+
+def _mean_ranks(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], float]:
+    """Return each method's mean rank over sets among all methods tuned alike; 1 is the best."""
+    found: dict[tuple[str, str, str, str], float] = {}
+    for mechanism, tuning in dict.fromkeys(
+        (_text(row, "mechanism"), _text(row, "tuning")) for row in rows
+    ):
+        alike = _only(rows, mechanism=mechanism, tuning=tuning)
+        methods, datasets = (
+            list(dict.fromkeys(_text(row, of) for row in alike)) for of in ("method", "dataset")
+        )
+        for name in FIGURES:
+            figures = {
+                dataset: {
+                    method: _mean_over_sets(_only(alike, dataset=dataset, method=method), name)
+                    for method in methods
+                }
+                for dataset in datasets
+            }
+            for method, rank in rank_methods(figures).rank_of.items():
+                found[mechanism, tuning, method, name] = rank
+    return found
+
+
+def _differences(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Return how much more AnoTuner gained than each other, by its own mechanism and by ours."""
+    summary: list[Row] = []
+    first = {name: _entity_gains(rows, ANOTUNER, "own", name) for name in COMPARED}
+    pairs = dict.fromkeys((_text(r, "method"), _text(r, "mechanism")) for r in rows)
+    for method, mechanism in sorted(pairs, key=lambda pair: pair[1] != "own"):
+        if (method, mechanism) == (ANOTUNER, "own") or not any(first.values()):
+            continue
+        said: Row = {"part": "difference", "method": method, "mechanism": mechanism}
+        for name in COMPARED:
+            other = _entity_gains(rows, method, mechanism, name)
+            more: dict[str, list[float]] = {}
+            for key, gain in first[name].items():
+                if key in other:
+                    more.setdefault(key[0], []).append(gain - other[key])
+            value, low, high = mean_over_sets_interval(more, seed=seed)
+            said |= {
+                f"{name}_more": value, f"{name}_more_low": low, f"{name}_more_high": high,
+                f"{name}_pairs": sum(map(len, more.values())),
+            }  # fmt: skip
+        summary.append(said)
+    return summary
+
+
+def mean_over_sets_interval(
+    values: Mapping[str, Sequence[float]], *, seed: int = 0
+) -> tuple[float | None, float | None, float | None]:
+    """Return the mean over sets of each set's mean, and its 95 % bootstrap interval.
+
+    Parameters
+    ----------
+    values : mapping of str to sequence of float
+        One for each pair of a set. Pairs are drawn anew within their set, with replacement: the
+        interval says nothing of other sets. Of a set with one pair nothing can be drawn.
+    seed : int
+        The same seed gives the same interval.
+
+    Returns
+    -------
+    mean, low, high : float or None
+        None without any value.
+
+    Examples
+    --------
+    >>> mean_over_sets_interval({"A": [1.0, 1.0], "B": [3.0]})
+    (2.0, 2.0, 2.0)
+    >>> mean_over_sets_interval({})
+    (None, None, None)
+    """
+    if not values:
+        return None, None, None
+    stream = random_stream(seed, "paired gains")
+    drawn: list[NDArray[np.float64]] = []
+    for own in values.values():
+        known = np.asarray(own, dtype=np.float64)
+        drawn.append(known[stream.integers(len(known), size=(_DRAWS, len(known)))].mean(axis=1))
+    low, high = np.quantile(np.mean(drawn, axis=0), [0.025, 0.975])
+    mean = np.mean([np.mean(own) for own in values.values()])
+    return float(mean), float(low), float(high)
+
+
+def _ratios(rows: Sequence[Row]) -> list[Row]:
+    """Return by how many times AnoTuner gained what acvae_style did; none where that is nothing."""
+    if not all(_only(rows, method=method) for method in _PAPERS_GAINS):
+        return []
+    summary: list[Row] = []
+    for name in FIGURES:
+        ours, theirs = (_gain(rows, method, "own", _BOTH, name) for method in _PAPERS_GAINS)
+        said: Row = {"part": "ratio", "figure": name, "anotuner_gain": ours,
+                     "acvae_style_gain": theirs}  # fmt: skip
+        known = ours is not None and theirs is not None and theirs > 0
+        said["ratio"] = float(ours or 0) / float(theirs or 1) if known else None
+        is_papers = name == "f1_point_adjusted"
+        papers = _PAPERS_GAINS[ANOTUNER] / _PAPERS_GAINS[_ACVAE]
+        summary.append(said | {"papers_ratio": papers if is_papers else None})
+    return summary
+
+
+def _gain(rows: Sequence[Row], method: str, mechanism: str, tuning: str, name: str) -> float | None:
+    """Return the mean gain over sets of the mean over seeds."""
+    own = _only(rows, method=method, mechanism=mechanism)
+    before = {(row["dataset"], row["seed"]): row[name] for row in own if row["tuning"] == "none"}
+    gains: dict[str, list[float]] = {}
+    for row in _only(own, tuning=tuning):
+        old, new = before.get((row["dataset"], row["seed"])), row[name]
+        if old is not None and new is not None:
+            gains.setdefault(_text(row, "dataset"), []).append(float(new) - float(old))
+    return float(np.mean([np.mean(own) for own in gains.values()])) if gains else None
+
+
+def _entity_gains(rows: Sequence[Row], method: str, mechanism: str, name: str) -> _Gains:
+    """Return what each entity gained in fp+fn, where it has the figure."""
+    own = _only(rows, method=method, mechanism=mechanism)
+    found: dict[str, _Gains] = {
+        tuning: {
+            (_text(row, "dataset"), _text(row, "seed"), entity): value
+            for row in _only(own, tuning=tuning)
+            for entity, value in _entities(row, name)
+        }
+        for tuning in ("none", _BOTH)
+    }
+    before, after = found["none"], found[_BOTH]
+    return {key: after[key] - before[key] for key in before if key in after}
+
+
+def _entities(row: Row, name: str) -> Iterable[tuple[str, float]]:
+    names, values = (json.loads(_text(row, f"entity_{of}")) for of in ("names", name))
+    return [
+        (str(entity), float(value))
+        for entity, value in zip(names, values, strict=True)
+        if value is not None
+    ]
+
+
+def _mean_over_sets(rows: Sequence[Row], name: str) -> float | None:
+    by_set: dict[str, list[float]] = {}
+    for row in rows:
+        if row[name] is not None:
+            by_set.setdefault(_text(row, "dataset"), []).append(float(row[name] or 0))
+    return float(np.mean([np.mean(own) for own in by_set.values()])) if by_set else None
+
+
+def _only(rows: Sequence[Row], **texts: str) -> list[Row]:
+    return [row for row in rows if texts.items() <= row.items()]
+
+
+def _text(row: Row, name: str) -> str:
+    return str(row[name])

@@ -9,21 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultsight.app.exports import as_csv, as_json_lines, cell
+from faultsight.app.exports import as_csv, as_json_lines
+from faultsight.core.spreadsheet import cell
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-STARTS = st.sampled_from(["=", "+", "-", "@", "\t", "\r", "'", "''=", " =", "\n=", "＝", "x"])  # noqa: RUF001
-
-
-@given(STARTS, TEXTS)
-def test_a_cell_is_never_a_formula_and_reads_back(start: str, rest: str) -> None:
-    text = start + rest
-    shown = cell(text)
-    assert not shown.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝"))  # noqa: RUF001
-    assert shown == text or (shown[0] == "'" and shown[1:] == text)
-    # Whoever reads can tell which: only what got an apostrophe is disarmed by taking it off.
-    if shown == text and text.startswith("'"):
-        assert cell(text[1:]) == text[1:]
 
 
 @given(st.lists(st.tuples(TEXTS, st.integers() | st.none()), max_size=5))
@@ -42,3 +31,7 @@ def test_csv_reads_back(pairs: list[tuple[str, int | None]]) -> None:
 def test_lists_and_mappings_are_json() -> None:
     assert "".join(as_csv([{"kpis": [["drops", 0.9]]}])) == 'kpis\r\n"[[""drops"", 0.9]]"\r\n'
     assert list(as_json_lines([])) == []
+
+
+def test_headings_run_nothing_either() -> None:
+    assert "".join(as_csv([{"=cmd()": 1, 'a"b': 2}])) == '\'=cmd(),"a""b"\r\n1,2\r\n'

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -13,11 +11,11 @@ from faultsight.app.alarms import AlarmFilter, Alarms
 from faultsight.app.feedback import Feedback
 from faultsight.core.alarm import AlarmRecord
 from faultsight.core.feedback import FeedbackEvent
+from faultsight.core.spreadsheet import cell, csv_line
 
-__all__ = ["ALARM_COLUMNS", "FEEDBACK_COLUMNS", "Exports", "as_csv", "as_json_lines", "cell"]
+__all__ = ["ALARM_COLUMNS", "FEEDBACK_COLUMNS", "Exports", "as_csv", "as_json_lines"]
 
 SCHEMA_VERSION = 1
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 _BATCH_ROWS = 500
 
 ALARM_COLUMNS = (
@@ -113,7 +111,7 @@ def as_json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    r"""Yield CSV, the names of the columns first; see `cell` for what is done to texts.
+    r"""Yield CSV, the names of the columns first; `faultsight.core.spreadsheet` disarms formulas.
 
     Examples
     --------
@@ -124,32 +122,5 @@ def as_csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for row in rows:
         if not columns:
             columns = list(row)
-            yield _line(columns)
-        yield _line([cell(row[column]) for column in columns])
-
-
-def cell(value: Any) -> Any:
-    """Return a value as a cell that a spreadsheet shows and never runs.
-
-    A text that begins as a formula does gets an apostrophe in front, the spreadsheets' own sign
-    for text; so does one that begins with apostrophes before such a sign, so that every text can
-    be read back by taking one off.
-
-    Examples
-    --------
-    >>> cell("=1+1"), cell("'=1"), cell("cell-1"), cell(-1.5), cell(None)
-    ("'=1+1", "''=1", 'cell-1', -1.5, '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, (list, dict)):
-        value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.lstrip("' ").startswith(_FORMULA):
-        return f"'{value}"
-    return value
-
-
-def _line(cells: Iterable[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()
+            yield csv_line(map(cell, columns))
+        yield csv_line(cell(row[column]) for column in columns)

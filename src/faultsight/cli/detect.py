@@ -209,6 +209,7 @@ def marks(
 
     from faultsight.core.files import write_atomic
     from faultsight.core.kpi_frame import TimeWindow
+    from faultsight.core.spreadsheet import spreadsheet_csv
 
     if out.suffix.lower() != ".csv":
         raise SettingError(f"--out: the sheet is written as .csv, not {out.suffix!r}")
@@ -235,7 +236,7 @@ def marks(
     ]  # fmt: skip
     columns = ("entity", "start", "end", "kind")
     table = pl.DataFrame(sheet, schema=dict.fromkeys(columns, pl.String))
-    write_atomic(out, table.write_csv())
+    write_atomic(out, spreadsheet_csv(table))
     counts = dict(sorted(table["kind"].value_counts().iter_rows()))
     said = ", ".join(f"{n:,} {kind or 'to be marked'}" for kind, n in counts.items())
     _say(console, f"{_count(table.height, 'row')} in {out}: {said or 'no alarm'}")
@@ -568,6 +569,7 @@ def _write_scores(path: Path, scores: Sequence[Score], detector: AnoTuner) -> No
     import polars as pl
 
     from faultsight.core.files import write_atomic
+    from faultsight.core.spreadsheet import spreadsheet_csv
     from faultsight.detect.reading import parquet_bytes
 
     parts = []
@@ -589,4 +591,4 @@ def _write_scores(path: Path, scores: Sequence[Score], detector: AnoTuner) -> No
         )  # fmt: skip
     table = pl.concat(parts)
     is_csv = path.suffix.lower() == ".csv"
-    write_atomic(path, table.write_csv() if is_csv else parquet_bytes(table))
+    write_atomic(path, spreadsheet_csv(table) if is_csv else parquet_bytes(table))

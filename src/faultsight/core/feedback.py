@@ -19,6 +19,7 @@ import polars as pl
 from faultsight.core.combination import AttributeCombination
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.kpi_frame import TimeWindow, epoch_seconds
+from faultsight.core.spreadsheet import text_of
 from faultsight.core.tables import as_polars
 
 __all__ = [
@@ -80,7 +81,8 @@ def read_marks(table: Any, *, source: str | None = None) -> list[Mark]:
     table : any eager frame
         Columns ``entity``, ``start``, ``end`` (times, ISO texts or epoch seconds; half-open),
         ``kind`` (``false_alarm``, ``missed``, ``confirmed``, ``ignore``; a row where it is empty
-        was not marked and is passed over), and optionally ``kpis`` (names joined by ``;``).
+        was not marked and is passed over), and optionally ``kpis`` (names joined by ``;``). An
+        apostrophe that `faultsight.core.spreadsheet` has put before a name is taken off.
     source : str, optional
         The file, for messages.
 
@@ -127,7 +129,7 @@ def read_marks(table: Any, *, source: str | None = None) -> list[Mark]:
             raise wrong("the span ends before it starts", "end")
         named = tuple(sorted(filter(None, (part.strip() for part in (kpis[row] or "").split(";")))))
         window = TimeWindow(int(starts[row]), -int(-ends[row] // 1))
-        marks.add(Mark(str(rows["entity"][row]), window, kind, named))
+        marks.add(Mark(text_of(str(rows["entity"][row])), window, kind, named))
     return sorted(marks)
 
 

@@ -20,7 +20,7 @@ from faultsight.app.build import open_application
 from faultsight.app.busy import BusyError
 from faultsight.app.roles import COMMAND_LINE
 from faultsight.app.settings import LimitSettings, Settings, load_settings
-from faultsight.app.uploads import Incoming, read_upload
+from faultsight.app.uploads import Incoming, look_through
 from faultsight.bench.served import Served
 from faultsight.console.server import create_app
 from faultsight.core.errors import InputError
@@ -242,9 +242,9 @@ class TestTables:
     def test_bounds(self, tmp_path: Path, suffix: str, limits: Any, what: str) -> None:
         rows = {"entity": [f"cell-{n}" for n in range(10)], "timestamp": range(10), "x": [1.0] * 10}
         path = self.write(tmp_path, pl.DataFrame(rows), suffix)
-        assert read_upload(path, LimitSettings(), ["entity"]).height == 10
+        assert look_through(path, LimitSettings(), ["entity"]) == 10
         with pytest.raises(InputError, match=what):
-            read_upload(path, LimitSettings(**limits), ["entity"])
+            look_through(path, LimitSettings(**limits), ["entity"])
 
     def test_a_billion_rows_in_a_small_file(self, tmp_path: Path) -> None:
         path = tmp_path / "bomb.parquet"
@@ -252,7 +252,7 @@ class TestTables:
         pl.DataFrame({"x": column}).write_parquet(path)
         assert path.stat().st_size < 5_000_000
         with pytest.raises(InputError, match="200,000,000 rows"):
-            read_upload(path, LimitSettings(), [])
+            look_through(path, LimitSettings(), [])
 
     def test_a_footer_that_lies(self, tmp_path: Path) -> None:
         whole = io.BytesIO()
@@ -263,7 +263,7 @@ class TestTables:
             path.write_bytes(good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1 :])
             told, height = "", 0
             try:
-                height = read_upload(path, LimitSettings(), []).height
+                height = look_through(path, LimitSettings(), [])
             except InputError as error:
                 told = str(error)
             assert str(tmp_path) not in told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,13 +63,25 @@ class Intake:
     def take(self, feed: str, table: pl.DataFrame, *, key: str, source: str) -> Taken:
         """Take a table in; a second time with one key nothing is done.
 
+        Raises
+        ------
+        InputError
+            If the table cannot be used at all; names the column.
+        """
+        return self.take_parts(feed, [table], key=key, source=source)
+
+    def take_parts(
+        self, feed: str, tables: Iterable[pl.DataFrame], *, key: str, source: str
+    ) -> Taken:
+        """Take tables in, all of them or none; a second time with one key nothing is done.
+
         The telemetry is written first and the operations store says so last, so that a crash in
         between is mended by taking the same content in again.
 
         Raises
         ------
         InputError
-            If the table cannot be used at all; names the column.
+            If one of the tables cannot be used at all; names the column.
         """
         stored = self._ops.feeds.get(feed)
         if self._ops.files.seen(feed, key):
@@ -77,17 +89,24 @@ class Intake:
         if stored.kind == "polls":
             raise InputError("polls are taken in as files")
         store = self.store_of(stored)
-        added = store.append(table, source=source, received_at_s=self._ops.now_s(), key=key)
+        told: set[str] = set()
+
+        def noted() -> Iterator[pl.DataFrame]:
+            for table in tables:
+                if stored.kind == "kpi":
+                    told.update(_names(table))
+                yield table
+
+        now_s = self._ops.now_s()
+        added = store.append_parts(noted(), source=source, received_at_s=now_s, key=key)
         newest_s = store.newest_s
         data_until_s = None if newest_s is None else newest_s + stored.interval_s
         with self._ops.transaction() as tx:
-            if stored.kind == "kpi":
-                known = self._ops.entities.attributes(feed, tx=tx)
-                new = _unknown(_names(table), known)
-                if new:  # those alone of which a row was kept
-                    kept = set(store.entities)
-                    new = {name: told for name, told in new.items() if name in kept}
-                    self._ops.entities.put(feed, new, tx=tx)
+            new = _unknown(sorted(told), self._ops.entities.attributes(feed, tx=tx))
+            if new:  # those alone of which a row was kept
+                kept = set(store.entities)
+                new = {name: attributes for name, attributes in new.items() if name in kept}
+                self._ops.entities.put(feed, new, tx=tx)
             self._ops.feeds.set_watermark(feed, data_until_s=data_until_s, tx=tx)
             if added.windows:  # also of an append that a crash has cut off from here
                 self._ops.feeds.mark_dirty(feed, added.windows, tx=tx)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -18,10 +18,10 @@ from faultsight.app.intake import Intake, Taken
 from faultsight.app.roles import Principal
 from faultsight.app.settings import LimitSettings
 from faultsight.core.errors import InputError
-from faultsight.core.tables import read_table
+from faultsight.core.tables import table_batches
 from faultsight.stores.operations import Operations
 
-__all__ = ["Incoming", "Uploads", "read_upload"]
+__all__ = ["Incoming", "Uploads", "look_through"]
 
 _LONGEST_LINE = 4_000_000
 _MOST_OPEN, _MOST_READ, _WAIT_S = 8, 2, 30.0
@@ -136,8 +136,9 @@ class Incoming:
             look_at_size(self._path, self._limits)
             return self._intake.take_polls(self._feed, self._path, key=key, source=source)
         names = self._intake.name_columns(self._feed)
-        table = read_upload(self._path, self._limits, names)
-        return self._intake.take(self._feed, table, key=key, source=source)
+        look_through(self._path, self._limits, names)
+        parts = _in_parts(self._path, names)
+        return self._intake.take_parts(self._feed, parts, key=key, source=source)
 
     def close(self) -> None:
         """Remove the file."""
@@ -146,8 +147,11 @@ class Incoming:
         self._held.close()
 
 
-def read_upload(path: Path, limits: LimitSettings, names: Sequence[str]) -> pl.DataFrame:
-    """Return the table of a CSV or Parquet file, whose size is looked at before it is read.
+def look_through(path: Path, limits: LimitSettings, names: Sequence[str]) -> int:
+    """Return how many rows a CSV or Parquet file has that can be read and keeps to the limits.
+
+    Its size is looked at before any of it is unpacked, and then a part at a time, so that no part
+    is stored of a file that turns out bad at its end.
 
     Parameters
     ----------
@@ -163,16 +167,29 @@ def read_upload(path: Path, limits: LimitSettings, names: Sequence[str]) -> pl.D
     InputError
         If it cannot be read, or has too many rows, columns, cells or distinct values.
     """
+    look_at_size(path, limits)
+    n_rows = 0
+    values: dict[str, pl.Series] = {}
+    for table in _in_parts(path, names):
+        n_rows += table.height
+        _refuse("rows", n_rows, limits.upload_rows)
+        for column in table.columns:
+            if table[column].dtype != pl.String or column == "timestamp":
+                continue
+            told = table[column].unique()
+            if column in values:
+                told = values[column].append(told).unique()
+            _refuse("distinct values", len(told), limits.upload_values, column)
+            values[column] = told
+    return n_rows
+
+
+def _in_parts(path: Path, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Yield the tables of a file, whose path is not told."""
     try:
-        look_at_size(path, limits)
-        table = read_table(path, names=names)
+        yield from table_batches(path, names=names)
     except InputError as error:
         raise InputError(error.problem.replace(str(path), "it"), column=error.column) from error
-    _refuse("rows", table.height, limits.upload_rows)
-    for column in table.columns:
-        if table[column].dtype == pl.String and column != "timestamp":
-            _refuse("distinct values", table[column].n_unique(), limits.upload_values, column)
-    return table
 
 
 def look_at_size(path: Path, limits: LimitSettings) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from faultsight.core.errors import InputError
 
-__all__ = ["TABLE_SUFFIXES", "as_polars", "read_table"]
+__all__ = ["TABLE_SUFFIXES", "as_polars", "read_table", "table_batches"]
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
@@ -40,25 +43,156 @@ def read_table(
         raise InputError(f"not one of {', '.join(TABLE_SUFFIXES)}", source=str(path))
     if not path.is_file():
         raise InputError("no such file", source=str(path))
-    try:
+    with _named(path):
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path, glob=False)
         if isinstance(as_text, bool):
-            return pl.read_csv(
+            table = pl.read_csv(
                 path,
                 infer_schema=not as_text,
                 infer_schema_length=None,
                 glob=False,
                 schema_overrides=_present(path, names),
             )
+            return table.rename(plain_headings(table.columns))
         kinds = pl.scan_csv(path, infer_schema_length=None, glob=False).collect_schema()
-        texts = [c for c, kind in kinds.items() if c in as_text or not kind.is_float()]
-        return pl.read_csv(
+        plain = plain_headings(kinds)
+        texts = [
+            c for c, kind in kinds.items() if plain.get(c, c) in as_text or not kind.is_float()
+        ]
+        table = pl.read_csv(
             path,
             infer_schema_length=None,
             schema_overrides=dict.fromkeys(texts, pl.String()),
             glob=False,
         )
+        return table.rename(plain_headings(table.columns))
+
+
+def table_batches(
+    path: Path | str,
+    *,
+    names: Collection[str] = (),
+    most_cells: int = 8_000_000,
+    most_bytes: int = 16_000_000,
+) -> Iterator[pl.DataFrame]:
+    r"""Yield a CSV or Parquet file in parts, so that memory does not grow with the file.
+
+    Parameters
+    ----------
+    path : path
+        The file; its suffix tells the kind.
+    names : collection of str
+        Read these columns of a CSV as they are written, and find out the kinds of the others, in
+        each part by itself: a column of numbers is one of texts where a part has a text in it.
+    most_cells : int
+        Of Parquet: a part has so many rows times columns at most, but at least a row.
+    most_bytes : int
+        Of CSV: a part is made of so many bytes.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a table; names it. Earlier parts have been told then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "t.csv"
+    >>> _ = path.write_text("entity,x\n1,2\n3,4\n5,6\n")
+    >>> [part.rows() for part in table_batches(path, names=["entity"], most_bytes=8)]
+    [[('1', 2), ('3', 4)], [('5', 6)]]
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".parquet":
+        return _parquet_parts(path, most_cells)
+    return _csv_parts(path, names, most_bytes)
+
+
+def _parquet_parts(path: Path, most_cells: int) -> Iterator[pl.DataFrame]:
+    with _named(path):
+        lazy = pl.scan_parquet(path, glob=False)
+        schema = lazy.collect_schema()
+        rows = max(most_cells // max(len(schema), 1), 1)
+        waiting, is_told = pl.DataFrame(schema=schema), False
+        for batch in lazy.collect_batches(chunk_size=rows, maintain_order=True):
+            waiting = pl.concat([waiting, batch])
+            while waiting.height > rows:
+                yield waiting[:rows]
+                waiting, is_told = waiting[rows:], True
+        if waiting.height or not is_told:
+            yield waiting
+
+
+def _csv_parts(path: Path, names: Collection[str], most_bytes: int) -> Iterator[pl.DataFrame]:
+    with _named(path), path.open("rb") as file:
+        kinds = _present(path, names)
+        heading = b""
+        for part in _whole_rows(file, most_bytes):
+            rows = part
+            if not heading:
+                ends = _row_ends(part)
+                at = int(ends[0]) if len(ends) else len(part)
+                heading, rows = part[:at], part[at:]
+                if not rows and file.read(1):
+                    file.seek(-1, 1)
+                    continue
+            table = _read_part(heading + rows, kinds)
+            yield table.rename(plain_headings(table.columns))
+        if not heading:
+            raise InputError("cannot be read as a table: it is empty", source=str(path))
+
+
+def _read_part(text: bytes, kinds: Mapping[str, pl.String]) -> pl.DataFrame:
+    try:  # to find out kinds from all rows takes most of the time, and is seldom needed
+        table = pl.read_csv(text, infer_schema_length=1000, schema_overrides=kinds)
+    except pl.exceptions.ComputeError:
+        return pl.read_csv(text, infer_schema_length=None, schema_overrides=kinds)
+    return table.with_columns(
+        _as_numbers(table[name])
+        for name, kind in table.schema.items()
+        if kind == pl.String and name not in kinds
+    )
+
+
+def _as_numbers(texts: pl.Series) -> pl.Series:
+    """Return texts as numbers if all are and the rows that were looked at have none."""
+    if texts.null_count() < len(texts) and texts[:1000].null_count() == min(len(texts), 1000):
+        numbers = texts.cast(pl.Float64, strict=False)
+        if numbers.null_count() == texts.null_count():
+            return numbers
+    return texts
+
+
+def _whole_rows(file: BinaryIO, most_bytes: int) -> Iterator[bytes]:
+    """Yield the bytes of a CSV in parts that end where a row does; the last one may end anyhow."""
+    left = b""
+    while block := file.read(most_bytes - len(left)):
+        text = left + block
+        ends = _row_ends(text)
+        if not len(ends):
+            left = text
+            if len(text) < most_bytes:
+                continue
+            raise InputError(f"a row is longer than {most_bytes:,} bytes; is a quote not closed?")
+        yield text[: ends[-1]]
+        left = text[ends[-1] :]
+    if left:
+        yield left
+
+
+def _row_ends(text: bytes) -> NDArray[np.intp]:
+    """Return where whole rows of a CSV end; a line that ends within quotes goes on in the next."""
+    codes = np.frombuffer(text, np.uint8)
+    is_quoted = np.logical_xor.accumulate(codes == ord('"'))
+    return np.flatnonzero((codes == ord("\n")) & ~is_quoted) + 1
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in what is raised when it cannot be read."""
+    try:
+        yield
     except (
         pl.exceptions.PolarsError,
         pl.exceptions.PanicException,  # what polars' Parquet reader does on some damaged files
@@ -73,7 +207,24 @@ def _present(path: Path, names: Collection[str]) -> dict[str, pl.String]:
     if not names:
         return {}
     columns = pl.scan_csv(path, infer_schema=False, glob=False).collect_schema().names()
-    return {name: pl.String() for name in names if name in columns}
+    plain = plain_headings(columns)
+    return {column: pl.String() for column in columns if plain.get(column, column) in names}
+
+
+def plain_headings(columns: Collection[str]) -> dict[str, str]:
+    """Return what headings of a CSV are that polars, unlike cells, leaves with doubled quotes.
+
+    Only those are named that change. Where two would become one, none does.
+
+    Examples
+    --------
+    >>> plain_headings(["entity", 'a""b'])
+    {'a""b': 'a"b'}
+    """
+    plain = {column: column.replace('""', '"') for column in columns}
+    if len(set(plain.values())) < len(plain):
+        return {}
+    return {column: name for column, name in plain.items() if name != column}
 
 
 def as_polars(table: Any) -> pl.DataFrame:

@@ -47,6 +47,13 @@ def append(store: KpiStore, first: int) -> None:
         store.append(sent(number), key=str(number), received_at_s=START_S + 400 * DAY_S)
 
 
+def append_parts(store: KpiStore, first: int) -> None:
+    """Append two tables at a time, under the key of the second."""
+    for number in range(first, first + 200, 2):
+        parts = (sent(number), sent(number + 1))
+        store.append_parts(parts, key=str(number + 1), received_at_s=START_S + 400 * DAY_S)
+
+
 def compact(store: KpiStore, first: int) -> None:
     """Append, and merge what is there at once."""
     for number in range(first, first + 200):
@@ -70,7 +77,13 @@ def ingest(store: KpiStore, first: int) -> None:
 
 def main() -> None:
     """Fork a child for each line, tell its process id, and wait until it is gone."""
-    jobs = {"append": append, "compact": compact, "retain": retain, "ingest": ingest}
+    jobs = {
+        "append": append,
+        "append_parts": append_parts,
+        "compact": compact,
+        "retain": retain,
+        "ingest": ingest,
+    }
     for line in sys.stdin:
         told: dict[str, Any] = json.loads(line)
         child = os.fork()

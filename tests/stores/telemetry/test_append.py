@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -272,6 +273,75 @@ class TestTwice:
         assert (first.windows, again.windows) == ({}, {"a": TimeWindow(NOW, NOW + HOUR)})
         assert files_of(store) == before
         assert not store.append(sent, received_at_s=2e9, key="other").is_known
+
+
+class TestParts:
+    """Tables one after the other are one append."""
+
+    def parts(self) -> list[pl.DataFrame]:
+        return [
+            rows(("a", NOW, 1.0), (None, NOW, 2.0)),
+            rows(("a", NOW + HOUR, 1.0), ("b", NOW, 3.0)).with_columns(load=pl.lit(0.5)),
+            rows(),
+            rows(("c", NOW, "x"), ("c", NOW, 4.0), ("\0", NOW, 5.0)),
+        ]
+
+    def test_they_are_what_all_of_them_at_once_are(self, store: KpiStore, tmp_path: Path) -> None:
+        whole = KpiStore.create(tmp_path / "w", name="cells", interval_s=HOUR, n_buckets=4)
+        sent = pl.concat(
+            [part.cast({"drops": pl.String}) for part in self.parts()], how="diagonal_relaxed"
+        )
+        expected = whole.append(sent, source="x.csv", received_at_s=2e9)
+        told = store.append_parts(self.parts(), source="x.csv", received_at_s=2e9)
+        assert (told.n_rows, told.quarantined) == (expected.n_rows, expected.quarantined)
+        assert told.n_merged == expected.n_merged == 1
+        assert told.windows == expected.windows == {}
+        assert store.table().equals(whole.table())
+        assert (store.columns, store.entities) == (whole.columns, whole.entities)
+        aside = ("rule", "source", "row")
+        assert sorted(store.quarantine.rows()[aside].rows()) == sorted(
+            whole.quarantine.rows()[aside].rows()
+        )
+
+    def test_windows_are_those_before_the_append(self, store: KpiStore) -> None:
+        store.append(rows(("a", NOW, 1.0)), received_at_s=2e9)
+        sent = [rows(("a", NOW + HOUR, 1.0), ("b", NOW - HOUR, 1.0)), rows(("b", NOW, 1.0)),
+                rows(("a", NOW + HOUR, 2.0))]  # fmt: skip
+        told = store.append_parts(sent, received_at_s=2e9, key="k")
+        assert told.windows == {"b": TimeWindow(NOW - HOUR, NOW + HOUR)}
+        again = store.append_parts(sent, received_at_s=2e9, key="k")
+        assert (again.is_known, again.n_rows) == (True, told.n_rows)
+        assert again.windows["a"] == TimeWindow(NOW + HOUR, NOW + 2 * HOUR)
+        assert store.frames(entities=["a"])[0].values.ravel().tolist() == [1.0, 2.0]
+
+    def test_one_that_fails_undoes_them_all(self, store: KpiStore) -> None:
+        store.append(rows(("a", NOW, 1.0)), received_at_s=2e9)
+        before = files_of(store)
+
+        def broken() -> Iterator[pl.DataFrame]:
+            yield rows(("b", NOW, 1.0), (None, NOW, 1.0))
+            # Whoever reads meanwhile sees nothing of it.
+            assert KpiStore(store.path).entities == ["a"]
+            assert KpiStore(store.path).table().height == 1
+            yield rows(("c", NOW, 1.0))
+            raise InputError("the file ends here")
+
+        with pytest.raises(InputError, match="ends here"):
+            store.append_parts(broken(), received_at_s=2e9, key="k")
+        assert files_of(store) == before
+        assert store.entities == ["a"]
+        # The same numbers are used again, with other names behind them.
+        told = store.append_parts([rows(("d", NOW, 1.0))] * 2, received_at_s=2e9, key="k")
+        assert (told.n_rows, told.is_known) == (2, False)
+        assert store.entities == ["a", "d"]
+
+    def test_all_of_them_keep_to_the_cap(self, tmp_path: Path) -> None:
+        limits = FeedLimits(max_rows=3)
+        store = KpiStore.create(tmp_path, name="cells", interval_s=60, limits=limits)
+        two = rows(("a", NOW, 1), ("b", NOW, 1))
+        with pytest.raises(InputError, match=r"x\.csv.*max_rows"):
+            store.append_parts([two, two], source="x.csv", received_at_s=2e9)
+        assert files_of(store) == {}
 
 
 class TestLate:

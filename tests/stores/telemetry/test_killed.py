@@ -111,7 +111,9 @@ class Expected:
         ).sort("timestamp", "entity")  # fmt: skip
 
 
-@pytest.mark.parametrize(("job", "n_rounds"), [("append", 25), ("compact", 30)])
+@pytest.mark.parametrize(
+    ("job", "n_rounds"), [("append", 15), ("append_parts", 15), ("compact", 30)]
+)
 def test_appends_and_merges_are_whole_or_not_at_all(
     killer: Killer, store: KpiStore, job: str, n_rounds: int
 ) -> None:

@@ -109,6 +109,10 @@ class KnownNames:
         table = pl.DataFrame(gone, schema=_SCHEMA, orient="row")
         return known.join(table, on=list(_SCHEMA), how="anti", maintain_order="left")
 
+    def forget(self) -> None:
+        """Forget what was read of a list that may not count any more."""
+        self._known = (-1, pl.DataFrame(schema=_SCHEMA))
+
     def drop_others(self, feed: Feed) -> None:
         """Remove every list but the one that counts."""
         for path in self._folder.glob("names.*.parquet"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -286,76 +287,108 @@ class KpiStore:
         OSError
             If it cannot be written, such as on a full disk; names the file. Nothing of it counts.
         """
-        rows = as_polars(table)
+        return self.append_parts([table], source=source, received_at_s=received_at_s, key=key)
+
+    def append_parts(
+        self,
+        tables: Iterable[Any],
+        *,
+        source: str = "",
+        received_at_s: float | None = None,
+        key: str = "",
+    ) -> Appended:
+        """Write tables one after the other; all of them count afterwards, or none.
+
+        So a file that is read in parts takes no more memory than its largest part. Where two parts
+        tell different values for one entity, grid point and KPI, the later one counts.
+
+        Parameters
+        ----------
+        tables : iterable of frame
+            Each as `append` takes it. They are asked for while the feed is locked.
+        source, received_at_s, key
+            As of `append`, for all of them.
+
+        Raises
+        ------
+        InputError
+            If one of the tables cannot be used, or all together pass a cap; nothing is written.
+        OSError
+            If one cannot be written; names the file. Nothing counts.
+        """
         received_at_s = time.time() if received_at_s is None else received_at_s
         with locked(self.path / ".lock"):
             feed = Feed.read(self.path)
             known = [told for told in feed.recent if key and told["key"] == key]
             if (self.path / ".writing").exists():
                 self._remove_unfinished(feed)
-            checked = check_rows(rows, feed, source=source, received_at_s=received_at_s)
-            told = Appended(
-                n_rows=checked.table.height,
-                n_files=0,
-                quarantined={rule: len(found) for rule, found in sorted(checked.set_aside.items())},
-                windows=late_windows(checked, feed),
-                n_merged=checked.n_merged,
-                ignored=checked.ignored,
-            )
             if known:
                 # Whoever was killed before it could act on what it was told is told once more.
+                told = Appended(0, 0)
+                for checked in self._checked(tables, feed, source, received_at_s):
+                    told = _with_part(told, checked, feed)
                 return replace(
                     told,
                     n_rows=int(known[0]["n_rows"]),
                     quarantined=dict(known[0]["quarantined"]),
                     is_known=True,
                 )
-            names = self._names.with_new(checked, feed, source)
             (self.path / ".writing").touch()
             try:
-                n_files = self._write(rows, checked, names, feed, source, received_at_s, key, told)
+                told = self._write(tables, feed, source, received_at_s, key)
             except BaseException:
                 # Read again: the commit itself may have been done.
                 self._remove_unfinished(Feed.read(self.path))
                 raise
             (self.path / ".writing").unlink(missing_ok=True)
-        return replace(told, n_files=n_files)
+        return told
+
+    def _checked(
+        self, tables: Iterable[Any], feed: Feed, source: str, received_at_s: float
+    ) -> Iterator[Checked]:
+        for table in tables:
+            yield check_rows(as_polars(table), feed, source=source, received_at_s=received_at_s)
 
     def _write(
-        self,
-        rows: pl.DataFrame,
-        checked: Checked,
-        names: pl.DataFrame | None,
-        feed: Feed,
-        source: str,
-        received_at_s: float,
-        key: str,
-        told: Appended,
-    ) -> int:
-        number = feed.last + 1
-        changed: dict[str, Any] = {"last": number, "columns": checked.columns}
-        if checked.set_aside:
-            self.quarantine.write(
-                number, rows, checked.set_aside, source, received_at_s=received_at_s
-            )
-            sync(self.quarantine.path)
-        if names is not None:
-            self._names.write(number, names)
-            changed["names_file"] = number
-        n_files = self._appender.write(number, checked)
-        if checked.table.height:
-            newest_s = int(np.max(checked.table["timestamp"].to_numpy()))
-            changed["newest_s"] = max(newest_s, feed.newest_s or newest_s)
+        self, tables: Iterable[Any], feed: Feed, source: str, received_at_s: float, key: str
+    ) -> Appended:
+        """Write the files of each table, and commit them all at the end."""
+        told, after, n_seen = Appended(0, 0), feed, 0
+        for rows in map(as_polars, tables):
+            if n_seen and n_seen + rows.height > feed.limits.max_rows:
+                raise InputError(
+                    f"there are more rows than the {feed.limits.max_rows:,} of max_rows",
+                    source=source or None,
+                )
+            checked = check_rows(rows, after, source=source, received_at_s=received_at_s)
+            names = self._names.with_new(checked, after, source)
+            number = after.last + 1
+            changed: dict[str, Any] = {"last": number, "columns": checked.columns}
+            if checked.set_aside:
+                self.quarantine.write(
+                    number, rows, checked.set_aside, source,
+                    received_at_s=received_at_s, first_row=n_seen,
+                )  # fmt: skip
+                sync(self.quarantine.path)
+            if names is not None:
+                self._names.write(number, names)
+                changed["names_file"] = number
+            n_files = self._appender.write(number, checked)
+            if checked.table.height:
+                newest_s = int(np.max(checked.table["timestamp"].to_numpy()))
+                changed["newest_s"] = max(newest_s, after.newest_s or newest_s)
+            after = after.changed(**changed)
+            told = _with_part(told, checked, feed, n_files)
+            n_seen += rows.height
         if key:
             kept = {"key": key, "n_rows": told.n_rows, "quarantined": told.quarantined}
-            changed["recent"] = (*feed.recent, kept)[-_KEYS_KEPT:]
+            after = after.changed(recent=(*feed.recent, kept)[-_KEYS_KEPT:])
         sync(self.path)
-        feed = feed.changed(**changed)
-        feed.write(self.path)
+        after.write(self.path)
         sync(self.path)
-        if names is not None:
-            self._names.drop_others(feed)
-        return n_files
+        if after.names_file != feed.names_file:
+            self._names.drop_others(after)
+        return told
 
     def _remove_unfinished(self, feed: Feed) -> None:
         """Remove what an append wrote that was killed or failed."""
@@ -363,6 +396,7 @@ class KpiStore:
             for file in self._files.all(bucket):
                 if file.last > feed.last:
                     file.path.unlink(missing_ok=True)
+        self._names.forget()  # a list of such a number may have been read
         self._names.drop_others(feed)
         self.quarantine.drop_after(feed.last)
         (self.path / ".writing").unlink(missing_ok=True)
@@ -600,3 +634,25 @@ class KpiStore:
             except FileNotFoundError:
                 continue
         return read(Feed.read(self.path))
+
+
+def _with_part(told: Appended, checked: Checked, feed: Feed, n_files: int = 0) -> Appended:
+    """Return what an append did with one more table, beside what the feed was before."""
+    quarantined = Counter(told.quarantined)
+    quarantined.update({rule: len(found) for rule, found in checked.set_aside.items()})
+    windows = dict(told.windows)
+    for name, window in late_windows(checked, feed).items():
+        other = windows.get(name, window)
+        windows[name] = TimeWindow(
+            min(window.start_s, other.start_s), max(window.end_s, other.end_s)
+        )
+    ignored = dict.fromkeys((*told.ignored, *checked.ignored))
+    return replace(
+        told,
+        n_rows=told.n_rows + checked.table.height,
+        n_files=told.n_files + n_files,
+        quarantined=dict(sorted(quarantined.items())),
+        windows=windows,
+        n_merged=told.n_merged + checked.n_merged,
+        ignored=tuple(name for name in ignored if name not in checked.columns),
+    )

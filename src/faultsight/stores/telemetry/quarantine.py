@@ -58,6 +58,7 @@ class Quarantine:
         source: str,
         *,
         received_at_s: float,
+        first_row: int = 0,
     ) -> Path:
         """Write rows of one append, whole or not at all.
 
@@ -73,6 +74,8 @@ class Quarantine:
             Where they came from.
         received_at_s : float
             When.
+        first_row : int
+            So many rows of the source came before the table.
         """
         parts = []
         for rule, rows in sorted(set_aside.items()):
@@ -82,7 +85,7 @@ class Quarantine:
                     {
                         "rule": [rule] * len(rows),
                         "source": [source] * len(rows),
-                        "row": rows + 1,
+                        "row": rows + 1 + first_row,
                         "received_at": pl.Series([int(received_at_s * 1000)] * len(rows)),
                         "content": content.extend_constant(None, len(rows) - len(content)),
                     }

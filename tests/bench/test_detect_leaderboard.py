@@ -83,6 +83,25 @@ def test_a_journal_is_gone_on_with(tiny_sets: Path, tmp_path: Path) -> None:
     assert again.summary == whole.summary
 
 
+def test_small_learns_from_fewer_windows_and_says_so(
+    tiny_sets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(detect_leaderboard._MOST_WINDOWS, "small", 20)
+
+    def found(preset: str) -> Row:
+        (row,) = detect_leaderboard.run_cell(
+            {"dataset": "JS2", "method": "knn"}, data_dir=tiny_sets, seed=0, cases=None,
+            preset=preset, seconds=60.0,
+        )  # fmt: skip
+        return row
+
+    assert found("small")["average_precision"] != found("large")["average_precision"]
+    result = run_scenario(
+        "detect/leaderboard", _context(tiny_sets, methods=("pca",), datasets=("JS2",), budget_s=0.0)
+    )
+    assert any("at most 20 in an epoch" in note for note in result.notes)
+
+
 def test_small_takes_one_entity_of_so_many_of_large_sets_the_same_each_time(
     tiny_sets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +152,9 @@ def test_the_detector_of_the_how_to_is_one_file_and_stands_in_the_leaderboard(
         env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=True, capture_output=True,
     )  # fmt: skip
     found = json.loads(written.read_text())
-    assert found["notes"] == []
+    assert [note.partition(":")[0] for note in found["notes"]] == [
+        "methods with the setting most_windows"
+    ]
     assert [row["method"] for row in found["rows"]] == [
         "pca",
         "random_score",

@@ -108,8 +108,8 @@ def test_who_leads_and_where_a_simple_method_is_as_good_is_computed(published: P
     part = page.split("### Average precision\n")[1].split("### VUS-PR")[0]
     assert "AnoTuner is first on 3 of 4 sets: ASD, JS2, SMD." in part
     assert "A simple method is as good or better on 1: CDN (`knn`)." in part
-    assert "| CDN | `knn` 0.520 | 0.500 (2 of 5) | 1 of 2: `knn` 0.520 | 0 of 1 | 0.060 |" in part
-    assert "| ASD | `anotuner` 0.600 | 0.600 (1 of 5) | 0 of 2 | 0 of 1 | 0.050 |" in part
+    assert "| CDN | `knn` 0.520 | 0.500 | 2 of 5 | 1 of 2: `knn` 0.520 | 0 of 1 | 0.060 |" in part
+    assert "| ASD | `anotuner` 0.600 | 0.600 | 1 of 5 | 0 of 2 | 0 of 1 | 0.050 |" in part
     best = page.split("### Best F1 (point-adjusted)\n")[1]
     assert "AnoTuner is first on 0 of 4 sets: none." in best
     assert "A simple method is as good or better on 4: ASD (`pca`, `knn`)" in best

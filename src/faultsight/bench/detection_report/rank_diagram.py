@@ -13,7 +13,7 @@ from faultsight.detect.report.axes import Axes
 
 __all__ = ["rank_diagram"]
 
-_WIDTH, _SIDE, _TOP = 780.0, 190.0, 62.0
+_WIDTH, _SIDE, _TOP = 820.0, 216.0, 62.0
 _ROW, _BAR = 18.0, 7.0
 _MOST_TICKS = 13
 

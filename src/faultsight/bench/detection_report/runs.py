@@ -19,8 +19,8 @@ def section(published: Published) -> list[Block]:
     blocks: list[Block] = [
         Heading("What was run"),
         Text(
-            "Every method has its default settings on all sets, learns from history without "
-            "labels, and alarms above the 0.995 quantile of its own scores of history."
+            "Every method has the same settings on all sets, learns from history without labels, "
+            "and alarms above the 0.995 quantile of its own scores of history."
         ),
         *_sets(published),
         Items([_run(name, result) for name, result in published.results.items()]),
@@ -83,8 +83,8 @@ def _on_whole_sets(published: Published) -> list[Block]:
         Heading("On all entities", 3),
         Text(
             f"Means over {len(sets)} sets: of the leaderboard, and of `detect/base`, which takes "
-            "every entity of every set. Two runs may differ by more than that: what is ahead by "
-            "little in one of them is not ahead."
+            "every entity of every set and all default settings. What is ahead by little in one of "
+            "them is not ahead."
         ),
         Table(head, table),
     ]

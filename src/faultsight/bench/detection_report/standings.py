@@ -136,14 +136,14 @@ def _by_set(rows: Sequence[Row], name: str) -> list[Block]:
             wins.append(dataset)
         if better:
             beaten.append(f"{dataset} ({joined(map(code, better), _NAMED)})")
-        place = "" if own is None else f" ({order.index(ANOTUNER) + 1} of {len(order)})"
+        place = "\N{EN DASH}" if own is None else f"{order.index(ANOTUNER) + 1} of {len(order)}"
         table.append([
-            dataset, f"{code(order[0])} {figure(known[order[0]])}", figure(own) + place,
+            dataset, f"{code(order[0])} {figure(known[order[0]])}", figure(own), place,
             _named(better, known, len(simple)),
             _named([m for m in networks if own is None or known[m] >= own], known, len(networks)),
             figure(known.get(RANDOM)),
         ])  # fmt: skip
-    head = ["set", "first", "AnoTuner", "simple ones as good or better",
+    head = ["set", "first", "AnoTuner", "its place", "simple ones as good or better",
             "networks as good or better", "random score"]  # fmt: skip
     return [
         Heading(_title(name), 3),
@@ -151,7 +151,7 @@ def _by_set(rows: Sequence[Row], name: str) -> list[Block]:
             f"AnoTuner is first on {len(wins)} of {len(table)} sets: {joined(wins)}.",
             f"A simple method is as good or better on {len(beaten)}: {joined(beaten)}.",
         ]),
-        Table(head, table, texts=5),
+        Table(head, table, texts=6),
     ]  # fmt: skip
 
 

@@ -23,7 +23,9 @@ from faultsight.detect.data import Fleet, open_fleets
 from faultsight.detect.metrics import n_segments
 
 _BUDGET_S = 2400.0
+# Of a set; and windows of an epoch. The small ones keep a run on two cores within the budget.
 _MOST_TEST_ROWS = {"small": 60_000, "large": None}
+_MOST_WINDOWS = {"small": 4_000, "large": None}
 
 
 class DetectLeaderboard(Scenario):
@@ -31,15 +33,17 @@ class DetectLeaderboard(Scenario):
 
     Rows are those of `detect/base`: no feedback, the whole test part judged by every metric of
     `faultsight.detect.metrics.summary`, levels at the 0.995 quantile of scores of history.
-    All methods of `faultsight.detect.DETECTORS` are run with their defaults, ``anotuner-paper`` and
-    the random score among them.
+    All methods of `faultsight.detect.DETECTORS` are run, ``anotuner-paper`` and the random score
+    among them, with one setting for all sets.
 
     Each method on each set is a cell of its own; two are run at once, each in a process with one
     thread, so that times are those of a machine with both cores busy. With ``--journal FILE`` a run
     that was interrupted goes on where it stood. ``--budget`` is for the whole run (2400 s if not
     given). With ``--preset small`` a set of more than 60,000 test rows is cut to every second,
-    third ... entity until it has no more, the same for all methods; ``large`` takes all.
-    ``--cases`` is how many entities of each fleet are taken at most.
+    third ... entity until it has no more, the same for all methods, and every method that has a
+    setting ``most_windows`` learns from 4,000 of them in an epoch at most; ``large`` takes all
+    entities, and the default settings. ``--cases`` is how many entities of each fleet are taken at
+    most.
 
     The summary describes each set as it was run (``part`` is ``dataset``); gives each method's mean
     figures over the sets that it has a row for, its mean ranks over all sets (``method``; without
@@ -64,6 +68,10 @@ class DetectLeaderboard(Scenario):
         """Run every method on every dataset that is present, or those asked for."""
         notes: list[str] = []
         methods = detection_methods(context, notes, epochs=self.epochs)
+        most = _MOST_WINDOWS[context.preset]
+        if most is not None:
+            notes.append(f"methods with the setting most_windows: at most {most:,} in an epoch; "
+                         "--preset large takes their defaults")  # fmt: skip
         described: list[Row] = []
         for dataset in fleet_datasets(context, notes):
             told: list[str] = []
@@ -108,6 +116,9 @@ def run_cell(
     dataset, name = str(cell["dataset"]), str(cell["method"])
     known = detection_methods(Context(methods=(name,)), [], epochs=epochs)
     method = next(method for method in known if method.name == name)
+    most = _MOST_WINDOWS[preset]
+    if most is not None and hasattr(method.config, "most_windows"):
+        method = method.with_settings(most_windows=min(method.config.most_windows, most))
     fleets = _kept_fleets(dataset, data_dir, seed, cases, preset)
     warm_up(method, fleets[0])
     return [untuned_row(dataset, method, fleets, seed=seed, seconds=seconds)]

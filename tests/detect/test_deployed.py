@@ -13,6 +13,7 @@ from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.checks import small_fleet
 from faultsight.detect.deployed import DeployedConfig, DeployedDetector, LayersConfig
 from faultsight.detect.marking import mark_errors
+from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict
 from faultsight.sim.base_stations import StationsConfig, simulate_stations
 
 _DAY_S = 86_400
@@ -61,6 +62,24 @@ def test_marks_are_learned_from_and_the_report_says_which_layers_helped() -> Non
 
 def _rows(frames: Sequence[KpiFrame], mark: Mark) -> slice:
     return next(frame.rows_in(mark.window) for frame in frames if frame.entity == mark.entity)
+
+
+def test_levels_come_down_as_far_as_the_guard_says_where_alarms_were_confirmed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    detector, frames = _stations(1001)
+    week = [frame[:336] for frame in frames]
+    marks = _marked(detector, frames)
+
+    def tuned(factor: float, marks: Sequence[Mark]) -> dict[str, float]:
+        told = GuardVerdict("lowered levels", factor < 1.0, 0.5, 0.5, len(marks), "")
+        monkeypatch.setattr(CrossValidation, "lower", lambda _guard, _step: (factor, told))
+        return detector.tune(week, marks)[0].levels
+
+    as_learned, halved = tuned(1.0, marks), tuned(0.5, marks)
+    assert halved == {entity: 0.5 * level for entity, level in as_learned.items()}
+    unconfirmed = [mark for mark in marks if mark.kind is not MarkKind.CONFIRMED]
+    assert tuned(1.0, unconfirmed) == tuned(0.5, unconfirmed)
 
 
 def test_tuning_again_learns_from_all_marks_at_once() -> None:

@@ -249,8 +249,9 @@ class DeployedDetector(LevelledDetector):
         sampled = lesson.material.sampled
         guard = CrossValidation(lesson, marked, sampled, frames=frames) if config.guard else None
         learned, verdicts = take_layers(
-            lesson, _layers(lesson, config, marked), marked, guard=guard, progress=progress
-        )
+            lesson, _layers(lesson, config, marked), marked, guard=guard, progress=progress,
+            lowered=_lowered if config.recalibration else None,
+        )  # fmt: skip
         tuned.detector, tuned.levels = learned.detector, learned.levels
         tuned.usual, tuned.head, tuned.patterns = learned.usual, learned.head, learned.patterns
         tuned.config = replace(untuned.config, threshold=learned.threshold)
@@ -448,6 +449,11 @@ def _pooled(lesson: _Lesson, marked: MarkedRows) -> _Lesson:
 def _raised(lesson: _Lesson, marked: MarkedRows) -> _Lesson:
     """Recalibrate by false alarms alone."""
     return lesson.with_levels(marked.only([s for s in marked.spans if not s.is_anomaly]))
+
+
+def _lowered(lesson: _Lesson, factor: float) -> _Lesson:
+    """Multiply all levels."""
+    return replace(lesson, levels={e: level * factor for e, level in lesson.levels.items()})
 
 
 def _seen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from faultsight.detect import KpiFrame, Mark, MarkKind, TimeWindow
 from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig, TuningConfig
 from faultsight.detect.anotuner._residuals import deviations
 from faultsight.detect.anotuner.model_versions import ModelVersions
+from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict
 
 HOUR_S = 3600
 QUICK = AnoTunerConfig(epochs=2, window=12, n_hidden=16, n_filters=8, n_latent=4)
@@ -288,6 +290,26 @@ def test_the_guard_reports_every_layer() -> None:
         assert verdict.kept == (verdict.after < verdict.before - 1e-9)
         assert verdict.reason
     json.dumps(report.to_dict())
+
+
+def test_levels_come_down_as_far_as_the_guard_says_where_alarms_were_confirmed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames, missed = marked_fleet()
+    confirmed = [
+        replace(mark, kind=MarkKind.CONFIRMED) if mark.kind is MarkKind.MISSED else mark
+        for mark in missed
+    ]
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+
+    def tuned(factor: float, marks: list[Mark]) -> dict[str, float]:
+        told = GuardVerdict("lowered levels", factor < 1.0, 0.5, 0.5, len(marks), "")
+        monkeypatch.setattr(CrossValidation, "lower", lambda _guard, _step: (factor, told))
+        return detector.tune(frames, marks)[0].levels
+
+    as_learned, halved = tuned(1.0, confirmed), tuned(0.5, confirmed)
+    assert halved == {entity: 0.5 * level for entity, level in as_learned.items()}
+    assert tuned(1.0, missed) == tuned(0.5, missed)
 
 
 def test_the_network_is_fine_tuned_where_marks_are_enough() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faultsight.core.errors import SettingError
@@ -279,3 +281,83 @@ def test_a_later_step_builds_on_models_that_have_not_seen_the_held_out_marks() -
     assert verdict_of_second.before == first.after
     assert len(set(taught)) == 4
     assert all(len(rows) < len(SPIKES) for rows in taught)
+
+
+def lowered(
+    quieter: Detector, hot: Mapping[int, float], marks: Sequence[Mark]
+) -> tuple[float, GuardVerdict]:
+    """Return what the guard says of levels after a step that quiets history, too."""
+    frames = [frame({**hot, 50: 16.0, 150: 16.0})]
+    check = CrossValidation(Detector(), rows_of_marks(frames, marks), HISTORY, frames=frames)
+    assert check.judge("step", lambda _detector, _rest: quieter).kept
+    return check.lower("lowered levels")
+
+
+CONFIRMED_AND_FALSE = [
+    span(row, MarkKind.CONFIRMED if i % 2 else FALSE_ALARM) for i, row in enumerate(SPIKES)
+]
+
+
+def hot_spikes(confirmed: float, false: float) -> dict[int, float]:
+    return {row: confirmed if i % 2 else false for i, row in enumerate(SPIKES)}
+
+
+def test_levels_come_down_to_confirmed_alarms_and_not_to_false_ones() -> None:
+    factor, told = lowered(Detector(level=30.0), hot_spikes(22.0, 16.0), CONFIRMED_AND_FALSE)
+    assert 16.0 < 30.0 * factor < 22.0
+    assert told.kept
+    assert (told.before, told.after) == (1.0, 0.0)
+    assert told.reason == (
+        "0 of 4 held-out anomalies raise an alarm, 4 before tuning; with levels times "
+        f"{factor:.2f} 4 do, and 0 of 4 false alarms"
+    )
+
+
+def test_levels_stay_where_nothing_right_was_lost() -> None:
+    factor, told = lowered(Detector(level=21.0), hot_spikes(50.0, 20.0), CONFIRMED_AND_FALSE)
+    assert factor == 1.0
+    assert not told.kept
+    assert told.reason == "4 of 4 held-out anomalies raise an alarm, 4 before tuning"
+
+
+def test_levels_stay_where_what_was_lost_would_not_come_back() -> None:
+    factor, told = lowered(
+        Detector(level=25.0, factors={SPIKES[1]: 0.01}), hot_spikes(50.0, 20.0), CONFIRMED_AND_FALSE
+    )
+    assert factor == 1.0
+    assert (told.before, told.after) == (0.25, 0.25)
+
+
+@given(
+    quiet_level=st.floats(12.0, 40.0),
+    heights=st.lists(st.floats(10.5, 40.0), min_size=8, max_size=8),
+    kinds=st.lists(st.sampled_from([FALSE_ALARM, MISSED, MarkKind.CONFIRMED]), min_size=8,
+                   max_size=8).filter(lambda kinds: MarkKind.CONFIRMED in kinds),
+)  # fmt: skip
+def test_lower_levels_find_no_less_and_are_not_as_loud_as_before(
+    quiet_level: float, heights: list[float], kinds: list[MarkKind]
+) -> None:
+    hot = {
+        row: 7.0 if kind is MISSED else height
+        for row, kind, height in zip(SPIKES, kinds, heights, strict=True)
+    }
+    frames = [frame(hot)]
+    marks = [span(row, kind) for row, kind in zip(SPIKES, kinds, strict=True)]
+    check = CrossValidation(Detector(), rows_of_marks(frames, marks), HISTORY, frames=frames)
+    kept = check.judge("step", lambda _detector, _rest: Detector(level=quiet_level)).kept
+    factor, told = check.lower("lowered levels")
+    assert told.before is not None
+    assert told.after is not None
+    assert told.after <= told.before
+    level = quiet_level if kept else 10.0
+    # As loud as before is where the levels of before are.
+    assert factor == 1.0 if level == 10.0 else 10.0 < level * factor <= level
+    assert told.kept == (factor < 1.0)
+
+
+def test_too_few_marks_say_nothing_of_levels() -> None:
+    frames = [frame(dict.fromkeys(SPIKES, 20.0))]
+    marked = rows_of_marks(frames, [span(310, MarkKind.CONFIRMED)])
+    factor, told = CrossValidation(Detector(), marked, HISTORY, frames=frames).lower("levels")
+    assert factor == 1.0
+    assert told.reason == "1 marks are too few to tell; 3 are needed"

@@ -172,8 +172,9 @@ def tune(
         CrossValidation(model, marked, material.sampled, frames=frames) if config.guard else None
     )
     tuned, verdicts = take_layers(
-        model, _layers(config, material, marked), marked, guard=guard, progress=progress
-    )
+        model, _layers(config, material, marked), marked, guard=guard, progress=progress,
+        lowered=_lowered if config.recalibration else None,
+    )  # fmt: skip
     if any(verdict.step == _FINE_TUNING and verdict.kept for verdict in verdicts):
         report = replace(report, **material.counts)
     tuned = copy.copy(tuned)
@@ -530,3 +531,10 @@ def _raised(
     """Recalibrate by false alarms alone: what was missed need not come again."""
     normal = marked.only([span for span in marked.spans if not span.is_anomaly])
     return _with_levels(copy.copy(model), material, normal, config)
+
+
+def _lowered(model: AnoTuner, factor: float) -> AnoTuner:
+    """Multiply all levels."""
+    tuned = copy.copy(model)
+    tuned.levels = {entity: level * factor for entity, level in model.levels.items()}
+    return tuned

@@ -14,12 +14,16 @@ one event cannot teach about itself. The loss adds up
 
 An alarm is counted by a steep curve through 1/2 at the level, so that few marks tell more than
 yes or no.
+
+Where many false alarms sink, a few right ones that sink with them hardly show in the loss. So in
+the end the guard says how far all levels have to come down again, so that no fewer held-out
+anomalies raise an alarm than before any step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -39,6 +43,8 @@ Rows = NDArray[np.int64]
 _JUST_AN_ALARM = 0.5
 """How a score right at its level counts."""
 _TINY = float(np.finfo(np.float64).tiny)
+_FACTORS = tuple(0.95**power for power in range(1, 60))
+"""How far levels may come down, step by step."""
 
 
 class Deployed(Protocol):
@@ -96,7 +102,8 @@ class GuardVerdict:
     kept : bool
         Whether it was.
     before, after : float or None
-        Loss on marks and history held out, without and with the step; None if not judged.
+        Loss on marks and history held out, without and with the step; None if not judged. Where
+        levels are lowered: the share of held-out anomalies that raise no alarm.
     n_marks : int
         Marks that were to be learned from.
     reason : str
@@ -148,6 +155,7 @@ class CrossValidation(Generic[Model]):
         self._guard = guard or Guard()
         self._marked, self._history, self._frames = marked, history, frames
         self._n_marks = len(marked.spans)
+        self._one_row = 1.0 / max(sum(map(len, history.values())), 1)
         self._folds: list[tuple[list[MarkedSpan], MarkedRows]] = []
         if self._n_marks >= self._guard.least_marks:
             for held_out in _folds(marked.spans, self._guard):
@@ -175,16 +183,13 @@ class CrossValidation(Generic[Model]):
             Kept if the loss on what was held out is lower with the step.
         """
         if not self._folds:
-            least = self._guard.least_marks
-            reason = f"{self._n_marks} marks are too few to tell; {least} are needed"
-            return GuardVerdict(step, False, None, None, self._n_marks, reason)
+            return self._too_few(step)
         learned = [
             learn(model, rest) for model, (_, rest) in zip(self._models, self._folds, strict=True)
         ]
         judgements = [self._judged(model) for model in learned]
-        one_row = 1.0 / max(sum(map(len, self._history.values())), 1)
         lost, gained = (
-            self._tally(judged).loss(self._reference, one_row)
+            self._tally(judged).loss(self._reference, self._one_row)
             for judged in (self._judgements, judgements)
         )
         # What differs by rounding alone is no gain.
@@ -195,6 +200,54 @@ class CrossValidation(Generic[Model]):
         n_folds = len(self._folds)
         reason = f"held-out loss {word}, from {lost:.3f} to {gained:.3f}, over {n_folds} folds"
         return GuardVerdict(step, kept, lost, gained, self._n_marks, reason)
+
+    def lower(self, step: str) -> tuple[float, GuardVerdict]:
+        """Say by what to multiply all levels, so that what was right is not lost.
+
+        Of all factors with which it is not as loud as before any step: those with which as many
+        held-out anomalies raise an alarm as before, or else with which most do; of these the one
+        with the highest F1 on the held-out marks.
+
+        Parameters
+        ----------
+        step : str
+            What to call it.
+
+        Returns
+        -------
+        factor : float
+            At most 1.
+        verdict : GuardVerdict
+            Kept if the factor is below 1.
+        """
+        if not self._folds:
+            return 1.0, self._too_few(step)
+        first, now = self._reference, self._tally(self._judgements)
+        loud = first.quiet(first, self._one_row)
+        tried = {1.0: now}
+        for factor in _FACTORS:
+            lower = self._tally([judged.lowered(factor) for judged in self._judgements])
+            if lower.quiet(first, self._one_row) >= loud:
+                break
+            tried[factor] = lower
+        factor = max(tried, key=lambda f: (min(tried[f].found, first.found), tried[f].f1, f))
+        best = tried[factor]
+        reason = (
+            f"{now.found} of {len(now.misses)} held-out anomalies raise an alarm, {first.found} "
+            "before tuning"
+        )
+        if factor < 1.0:
+            reason += (
+                f"; with levels times {factor:.2f} {best.found} do, and {best.raised} of "
+                f"{len(best.false_alarms)} false alarms"
+            )
+        before, after = (1.0 - tally.found / len(tally.misses) for tally in (now, best))
+        return factor, GuardVerdict(step, factor < 1.0, before, after, self._n_marks, reason)
+
+    def _too_few(self, step: str) -> GuardVerdict:
+        least = self._guard.least_marks
+        reason = f"{self._n_marks} marks are too few to tell; {least} are needed"
+        return GuardVerdict(step, False, None, None, self._n_marks, reason)
 
     def _judged(self, model: Model) -> _Judged:
         return _Judged.of(model, self._frames, self._history, self._marked, self._guard)
@@ -212,9 +265,12 @@ class CrossValidation(Generic[Model]):
 class _Judged:
     """Every row's alarm, 0 to 1 and 1/2 at the level; rising with the score."""
 
+    margins: Mapping[str, Array]
+    """The logarithm of each row's score over its level."""
     alarms: Mapping[str, Array]
     history: Mapping[str, Rows]
     false_alarms: Mapping[str, Rows]
+    steepness: float
 
     @classmethod
     def of(
@@ -225,17 +281,23 @@ class _Judged:
         marked: MarkedRows,
         guard: Guard,
     ) -> _Judged:
-        alarms = {}
+        margins = {}
         for score in deployed.score(frames):
             level = max(deployed.level_of(score.entity), _TINY)
             total = np.maximum(np.nan_to_num(score.total), _TINY)
-            alarms[score.entity] = expit(guard.steepness * (np.log(total) - np.log(level)))
+            margins[score.entity] = np.log(total) - np.log(level)
         quiet: dict[str, Rows] = {}
         for span in marked.spans:
             if not span.is_anomaly:
                 seen = quiet.get(span.mark.entity, np.empty(0, dtype=np.int64))
                 quiet[span.mark.entity] = np.concatenate([seen, span.rows])
-        return cls(alarms, history, quiet)
+        alarms = _alarms(margins, guard.steepness)
+        return cls(margins, alarms, history, quiet, guard.steepness)
+
+    def lowered(self, factor: float) -> _Judged:
+        """Return the same with all levels times a factor."""
+        margins = {entity: margin - np.log(factor) for entity, margin in self.margins.items()}
+        return replace(self, margins=margins, alarms=_alarms(margins, self.steepness))
 
     def history_alarms(self) -> float:
         """Return the share of history in alarm, mean over entities."""
@@ -259,6 +321,8 @@ class _Tally:
         self.misses: list[float] = []
         self.misplaced: list[float] = []
         self.not_sunk: list[float] = []
+        self.found, self.raised = 0, 0
+        """Anomalies, and false alarms, that raise an alarm."""
 
     def add(self, span: MarkedSpan, judged: _Judged) -> None:
         entity = span.mark.entity
@@ -266,19 +330,27 @@ class _Tally:
         peak = float(alarms.max())
         over = judged.passed(entity, peak, judged.history)
         if span.is_anomaly:
+            self.found += peak > _JUST_AN_ALARM
             self.misses.append(1.0 - peak)
             shares = [over, judged.passed(entity, peak, judged.false_alarms)]
             self.misplaced.append(_mean([share for share in shares if share is not None]))
         else:
+            self.raised += peak > _JUST_AN_ALARM
             self.false_alarms.append(float(alarms.sum()))
             self.not_sunk.append(0.0 if over is None else 1.0 - over)
 
-    def loss(self, standing: _Tally, one_row: float) -> float:
-        """Return the loss; alarms count as a multiple of the standing ones, or of one alarm.
+    @property
+    def f1(self) -> float:
+        """F1 on the marks: an anomaly that raises an alarm is one found."""
+        judged = self.found + self.raised + len(self.misses)
+        return 2.0 * self.found / judged if judged else 0.0
+
+    def quiet(self, standing: _Tally, one_row: float) -> float:
+        """Return how loud it is, as a multiple of the standing alarms, or of one alarm.
 
         One row of history in alarm is `one_row` of it.
         """
-        quiet = _mean([
+        return _mean([
             sum(now) / max(sum(then), least)
             for now, then, least in (
                 (self.false_alarms, standing.false_alarms, _JUST_AN_ALARM),
@@ -286,8 +358,15 @@ class _Tally:
             )
             if any(then) or any(now)
         ])  # fmt: skip
+
+    def loss(self, standing: _Tally, one_row: float) -> float:
+        """Return the loss; see the module."""
         ranking = _mean(self.misplaced if self.misses else self.not_sunk)
-        return quiet + _mean(self.misses) + ranking
+        return self.quiet(standing, one_row) + _mean(self.misses) + ranking
+
+
+def _alarms(margins: Mapping[str, Array], steepness: float) -> dict[str, Array]:
+    return {entity: expit(steepness * margin) for entity, margin in margins.items()}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
+from faultsight.core.feedback import MarkKind
 from faultsight.detect.contract import Progress
 from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict, Model
 from faultsight.detect.tuning.marked_rows import MarkedRows
@@ -14,6 +15,7 @@ __all__ = ["POOLED", "POOLED_FROM", "Layer", "take_layers"]
 
 POOLED_FROM, POOLED = "quantile", "pooled_quantile"
 """The rule whose levels are pooled over the fleet, and the rule that does so."""
+_LOWERED = "lowered levels"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def take_layers(
     *,
     guard: CrossValidation[Model] | None,
     progress: Progress,
+    lowered: Callable[[Model, float], Model] | None = None,
 ) -> tuple[Model, tuple[GuardVerdict, ...]]:
     """Return the model after the layers that the guard keeps, and its verdicts.
 
@@ -57,6 +60,10 @@ def take_layers(
         Judges each layer; without one, all are kept.
     progress : callable
         Told in a short line what happens.
+    lowered : callable, optional
+        Returns a model with all levels times a factor. With it, and with alarms among the marks
+        that were confirmed, levels come down in the end as far as the guard says; without a
+        confirmed alarm nobody can tell what tuning has silenced.
     """
     verdicts: list[GuardVerdict] = []
     for layer in layers:
@@ -72,5 +79,12 @@ def take_layers(
         progress(f"tuning: {layer.title} {said}: {verdict.reason}")
         if verdict.kept:
             model = layer.learn(model, marked)
+        verdicts.append(verdict)
+    is_confirmed = any(span.mark.kind is MarkKind.CONFIRMED for span in marked.spans)
+    if guard is not None and lowered is not None and is_confirmed:
+        factor, verdict = guard.lower(_LOWERED)
+        progress(f"tuning: {_LOWERED}: {verdict.reason}")
+        if verdict.kept:
+            model = lowered(model, factor)
         verdicts.append(verdict)
     return model, tuple(verdicts)

@@ -66,7 +66,11 @@ def test_every_method_has_four_columns_and_ours(result: BenchResult) -> None:
             assert {r["seed"] for r in own} == {"1000"}
     assert set(DetectTable1.shown) <= set(result.rows[0])
     assert result.parameters["preset"] == "small"
-    assert result.notes == []
+    assert result.notes == [
+        "at most 4 entities of each fleet, 20 of sim_stations, 2 of SMD, evenly chosen among those "
+        "with anomalies in both parts of the test",
+        "no method sees more than 3,400 windows in an epoch",
+    ]
 
 
 def test_marks_are_of_the_methods_own_errors(result: BenchResult) -> None:
@@ -315,7 +319,10 @@ def test_the_plants_are_tuned_and_the_missing_one_is_named(
     write_plant(tmp_path / "detect" / "SWaT", "SWaT")
     context = Context(data_dir=tmp_path, methods=("anotuner", "pca"), seed=1000, workers=1)
     found = run_scenario("detect/table4", context)
-    assert found.notes == ["WADI is left out: it is not on this machine"]
+    assert found.notes == [
+        "no method sees more than 3,400 windows in an epoch",
+        "WADI is left out: it is not on this machine",
+    ]
     assert {r["dataset"] for r in found.rows} == {"SWaT"}
     own = rows_of(found, method="anotuner", mechanism="own")
     assert [r["tuning"] for r in own] == TUNINGS

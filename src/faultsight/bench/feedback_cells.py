@@ -86,6 +86,19 @@ class FeedbackPreset:
     simulated_seeds: int = 1
     budget_s: float = 1_800.0
 
+    def in_words(self) -> list[str]:
+        """Return what is less than all, for the notes of a result."""
+        told = []
+        if self.entities is not None:
+            others = "".join(f", {n} of {name}" for name, n in self.of_sets.items())
+            told.append(
+                f"at most {self.entities} entities of each fleet{others}, evenly chosen among "
+                "those with anomalies in both parts of the test"
+            )
+        if self.most_windows is not None:
+            told.append(f"no method sees more than {self.most_windows:,} windows in an epoch")
+        return told
+
 
 def run_feedback_table(
     scenario: str,
@@ -115,7 +128,7 @@ def run_feedback_table(
     MissingDataError
         If none of the sets is on this machine.
     """
-    notes: list[str] = []
+    notes = preset.in_words()
     methods = detection_methods(context, notes, epochs=epochs)
     datasets = fleet_datasets(context, notes, usual=usual, feedback=True)
     cells: list[Cell] = []

@@ -105,6 +105,7 @@ def published() -> Published:
 def test_who_leads_and_where_a_simple_method_is_as_good_is_computed(published: Published) -> None:
     page = render_markdown(published)
     assert "By mean rank in average precision `anotuner` is first of 5 methods on 4 sets" in page
+    page = page.replace("\N{NO-BREAK SPACE}", " ")
     part = page.split("### Average precision\n")[1].split("### VUS-PR")[0]
     assert "AnoTuner is first on 3 of 4 sets: ASD, JS2, SMD." in part
     assert "A simple method is as good or better on 1: CDN (`knn`)." in part

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from faultsight.bench.detect_runs import RANDOM
 from faultsight.bench.detection_report.blocks import Block, Heading, Items, Picture, Table, Text
 from faultsight.bench.detection_report.published import Published
-from faultsight.bench.detection_report.scatter import Point, scatter
+from faultsight.bench.detection_report.scatter import COLOURS, Point, scatter
 from faultsight.bench.detection_report.wording import FIGURE_NAMES, code, figure, joined, kind_of
 from faultsight.bench.engine import Row
 
@@ -75,7 +75,7 @@ def section(published: Published) -> list[Block]:
             "detection-comparison-adjustment", "Mean best F1 and mean average precision", drawn,
             "Mean best F1 (upwards) and mean average precision (to the right) of each method that "
             "has a row on every set. What is far to the left is little better than chance, however "
-            "high it stands.",
+            f"high it stands. {COLOURS}",
         )
     )  # fmt: skip
     return blocks

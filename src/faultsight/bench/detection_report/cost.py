@@ -9,7 +9,7 @@ import numpy as np
 
 from faultsight.bench.detection_report.blocks import Block, Heading, Picture, Table, Text
 from faultsight.bench.detection_report.published import Published
-from faultsight.bench.detection_report.scatter import Point, scatter
+from faultsight.bench.detection_report.scatter import COLOURS, Point, scatter
 from faultsight.bench.detection_report.wording import FIGURE_NAMES, code, figure, joined, kind_of
 from faultsight.bench.engine import Row
 
@@ -59,7 +59,7 @@ def section(published: Published) -> list[Block]:
             scatter(points, title, ("seconds to fit and score all sets", FIGURE_NAMES[_FIGURE]),
                     is_log=True),
             "Mean average precision (upwards) and seconds to fit and score all sets (to the right, "
-            "by powers of ten).",
+            f"by powers of ten). {COLOURS}",
         ),
         Text(f"More accurate than every cheaper one: {joined(code(c.method) for c in front)}."),
         Table(head, table, texts=2),

@@ -11,7 +11,10 @@ import numpy as np
 from faultsight.core.svg import drawing, element, escaped, text_width, tooltip
 from faultsight.detect.report.axes import Axes, extent, ticks
 
-__all__ = ["Point", "scatter"]
+__all__ = ["COLOURS", "Point", "scatter"]
+
+COLOURS = "Red: AnoTuner; blue: other networks; orange: simple methods; grey: the random score."
+"""What the colours of points mean."""
 
 _WIDTH, _HEIGHT = 780.0, 400.0
 _SIZE = 11.5

@@ -136,7 +136,7 @@ def _by_set(rows: Sequence[Row], name: str) -> list[Block]:
             wins.append(dataset)
         if better:
             beaten.append(f"{dataset} ({joined(map(code, better), _NAMED)})")
-        place = "\N{EN DASH}" if own is None else f"{order.index(ANOTUNER) + 1} of {len(order)}"
+        place = "\N{EN DASH}" if own is None else _place(order)
         table.append([
             dataset, f"{code(order[0])} {figure(known[order[0]])}", figure(own), place,
             _named(better, known, len(simple)),
@@ -153,6 +153,11 @@ def _by_set(rows: Sequence[Row], name: str) -> list[Block]:
         ]),
         Table(head, table, texts=6),
     ]  # fmt: skip
+
+
+def _place(order: Sequence[str]) -> str:
+    # A place is never broken over two lines.
+    return f"{order.index(ANOTUNER) + 1} of {len(order)}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _named(methods: Sequence[str], known: dict[str, float], of: int) -> str:

@@ -1,6 +1,7 @@
-"""faultsight models: list, show, promote, revert."""
+"""faultsight models: list, show, promote, revert, backtest."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,49 @@ def test_a_damaged_model_is_not_put_to_work(told: Told, state: Path) -> None:
 def test_an_empty_state_folder_has_no_model(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["models", "list", "--state", str(tmp_path / "new")])
     assert (done.exit_code, done.output) == (0, "no model yet\n")
+
+
+class TestBackTest:
+    """Proposed settings on the past of a state with rows and polls that were looked at."""
+
+    @pytest.fixture
+    def state(self, tmp_path: Path) -> Path:
+        kept = Path(__file__).parent.parent / "fixtures" / "upgrades" / "first" / "state"
+        shutil.copytree(kept, tmp_path / "state")
+        return tmp_path / "state"
+
+    def test_of_rows(self, told: Told) -> None:
+        code, said = told("backtest", "cells", "--since", "2026-01-14", "--set", "level_factor=99")
+        assert code == 0
+        assert said.splitlines()[0] == "cells, 2026-01-14 00:00 UTC to 2026-01-17 00:00 UTC"
+        assert "proposed:  alarms 0; marked anomalies found 0 of " in said
+        assert "current:   alarms 1; " in said
+        code, said = told(
+            "backtest", "cells", "--since", "2026-01-14", "--until", "2026-01-15", "--refit",
+            "--json",
+        )  # fmt: skip
+        document = json.loads(said)
+        assert document["is_fitted"]
+        assert document["window"][1] - document["window"][0] == 86_400
+        assert document["tickets"] == {}
+
+    def test_of_polls(self, told: Told, state: Path) -> None:
+        other = 'diagnoser_settings={"clustering": "dbscan"}'
+        before = (state / "models").stat().st_mtime_ns, sorted(state.rglob("*.json"))
+        code, said = told("backtest", "plant", "--since", "2026-01-14", "--set", other)
+        assert code == 0, said
+        assert "with a model fitted on what lies before" in said
+        assert said.count("of the 4 invariants hold") == 2
+        document = json.loads(told("backtest", "plant", "--since", "2026-01-14", "--json")[1])
+        assert not document["is_fitted"]
+        assert document["proposed"] == document["current"]
+        assert document["tickets"]["current"]["thresholds"]
+        assert ((state / "models").stat().st_mtime_ns, sorted(state.rglob("*.json"))) == before
+
+    def test_what_cannot_be(self, told: Told) -> None:
+        since = ("--since", "2026-01-14")
+        assert told("backtest", "nothing", *since)[0] == 3
+        assert told("backtest", "cells", *since, "--until", "2026-01-01")[0] == 2
+        assert told("backtest", "cells", *since, "--set", "colour=red")[0] == 2
+        assert told("backtest", "cells", *since, "--set", "colour")[0] == 2
+        assert told("backtest", "cells", "--since", "2027-01-01")[0] == 3

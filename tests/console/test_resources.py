@@ -493,9 +493,11 @@ class TestModelsJobsTasks:
         made = operator.post(f"{API}/jobs", json=body).json()
         assert made["payload"]["window"] == [0, 86_400]
         assert made["payload"]["config"]["raise_rows"] == 3
+        assert made["payload"]["refit"] is False
         for wrong in (
             {"kind": "backtest", "feed": "cells"},
             {"kind": "tune", "feed": "cells", "window": window},
+            {"kind": "tune", "feed": "cells", "refit": True},
             {**body, "settings": {"colour": 1}},
             {"kind": "tune_cable", "feed": "cells"},
             {"kind": "loop", "feed": "cells"},

@@ -125,8 +125,8 @@ def backtest(
             print_line("with a model fitted on what lies before")
         for name, told in (("proposed", found.proposed), ("current", found.current)):
             print_line(
-                f"{name + ':':<10} {told.alarms} alarms; {told.found} of {told.anomalies} marked "
-                f"anomalies found, {told.raised} of {told.false_alarms} marked false alarms raised"
+                f"{name + ':':<10} alarms {told.alarms}; marked anomalies found {told.found} of "
+                f"{told.anomalies}; marked false alarms raised {told.raised} of {told.false_alarms}"
             )
             if name in found.tickets:
                 print_line(f"{'':<10} {_of_tickets(found.tickets[name])}")
@@ -201,8 +201,8 @@ def _of_tickets(told: Mapping[str, Any]) -> str:
     rate = "none" if told["rate"] is None else f"{told['rate']:.3g}"
     moved = ", ".join(f"{name} {value:.3g}" for name, value in told["thresholds"].items())
     return (
-        f"{told['tickets']} tickets: {told['invariants']} of the 4 invariants hold, maintenance "
-        f"tickets in diagnosed maintenance {rate} (1 is chance); {moved}"
+        f"tickets {told['tickets']}; {told['invariants']} of the 4 invariants hold; maintenance "
+        f"tickets gather in diagnosed maintenance {rate} (1 is chance); {moved}"
     )
 
 

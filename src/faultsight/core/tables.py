@@ -100,7 +100,7 @@ def table_batches(
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "t.csv"
     >>> _ = path.write_text("entity,x\n1,2\n3,4\n5,6\n")
-    >>> [part.rows() for part in table_batches(path, names=["entity"], most_bytes=8)]
+    >>> [part.rows() for part in table_batches(path, names=["entity"], most_bytes=10)]
     [[('1', 2), ('3', 4)], [('5', 6)]]
     """
     path = Path(path)

@@ -146,6 +146,7 @@ def _summary(console: Console, told: Told, cases: list[dict[str, Any]]) -> None:
     week = told.document["second_week"]
     for feed, key, name in (
         ("stations", "f1_deployed", "stations: F1, point-adjusted, as deployed"),
+        ("stations", "event_recall", "stations: faults that an alarm met"),
         ("stations", "false_alarms_per_entity_day", "stations: false alarms per station and day"),
         ("cdn", "f1_deployed", "CDN: F1, point-adjusted, as deployed"),
         ("cdn", "false_alarms_per_entity_day", "CDN: false alarms per day"),

@@ -18,6 +18,11 @@ __all__ = ["render_story"]
 
 _TITLE = "Two weeks at a small Internet provider"
 _NAMES = {"stations": "Base stations", "cdn": "The CDN", "cable": "The cable plant"}
+_HEADLINE = {
+    "f1_deployed": "F1",
+    "event_recall": "faults that an alarm met",
+    "false_alarms_per_entity_day": "false alarms per entity and day",
+}
 _ANSWERS = {
     "confirm": "alarms confirmed",
     "reject": "alarms rejected as false",
@@ -73,21 +78,22 @@ def render_story(told: Told, links: Mapping[str, str]) -> str:
 
 def _headline(document: Mapping[str, Any]) -> str:
     """Return what a week of answers changed, for better or worse."""
-    told = []
-    for feed, name, each in (("stations", "Base stations", "station"), ("cdn", "CDN", "CDN")):
-        one = document["second_week"][feed]
-        before, after = one["before"], one["after"]
-        false = "false_alarms_per_entity_day"
-        told.append(
-            f"{name}: F1 from <b>{figure_text(before['f1_deployed'])}</b> to "
-            f"<b>{figure_text(after['f1_deployed'])}</b>, false alarms per {each} and day from "
-            f"<b>{figure_text(before[false])}</b> to <b>{figure_text(after[false])}</b>, incidents "
-            f"with the true root first from <b>{before['localization']['root_first']}</b> to "
-            f"<b>{after['localization']['root_first']}</b>."
+    rows = ""
+    for feed, name in (("stations", "Base stations"), ("cdn", "CDN")):
+        before, after = (document["second_week"][feed][when] for when in ("before", "after"))
+        figures = [(before[key], after[key]) for key in _HEADLINE]
+        figures.append((before["localization"]["root_first"], after["localization"]["root_first"]))
+        cells = "".join(
+            f"<td class=n>{figure_text(old)} → <b>{figure_text(new)}</b></td>"
+            for old, new in figures
         )
+        rows += f"<tr><td class=nb>{name}</td>{cells}</tr>"
+    heads = (*_HEADLINE.values(), "faults with the true root first")
+    head = "".join(f"<th scope=col class=n>{text}</th>" for text in heads)
     return (
-        "<p class=headline>What one week of an operator's answers changed in the week after it. "
-        f"{' '.join(told)}</p>"
+        "<p class=headline>What one week of an operator's answers changed in the week after it</p>"
+        f"<div class=scroll tabindex=0><table class=headline><thead><tr><th scope=col></th>{head}"
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -121,7 +127,8 @@ def _summary(document: Mapping[str, Any]) -> str:
         "<th scope=col class=n>alarms, first week</th><th scope=col class=n>incidents</th>"
         "<th scope=col class=n>alarms, second week</th><th scope=col class=n>incidents</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div>"
-        f"<p>In the first week an operator answered every morning:</p><ul>{answers}</ul>"
+        "<p>In the first week an operator answered every morning:</p>"
+        f"<ul class=answers>{answers}</ul>"
         "<p>Three incidents of that week follow, chosen by rule: of those that had a cause, the "
         "one whose cause hit most stations, the one of the CDN that stood highest over its level, "
         "and the one with most modems.</p></section>"

@@ -70,9 +70,10 @@ def lessons_section(lessons: Mapping[str, Any]) -> str:
                 )
             again = " once more, with its questions answered" if number > 1 else ""
             model = f" ({escaped(job['model'])})" if job["model"] else ""
+            why = str(job["why"])
             parts.append(
                 f"<h3>{_NAMES[feed]}{again}: {escaped(str(job['decision']))}{model}</h3>"
-                f"<p>{escaped(str(job['why']))}.{marks}</p>"
+                f"<p>{escaped(why[:1].upper() + why[1:])}.{marks}</p>"
                 + (f"<details><summary>layers of the tuning</summary>{told}</details>" if told
                    else "")
             )  # fmt: skip

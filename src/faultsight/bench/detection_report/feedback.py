@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from faultsight.bench.detect_runs import ANOTUNER
 from faultsight.bench.detection_report.blocks import Block, Heading, Items, Table, Text
@@ -10,12 +10,32 @@ from faultsight.bench.detection_report.published import Published
 from faultsight.bench.detection_report.wording import FIGURE_NAMES, code, figure, joined, signed
 from faultsight.bench.engine import Row
 
-__all__ = ["section"]
+__all__ = ["headline", "section"]
 
 _COMPARED = ("f1_deployed", "average_precision", "vus_pr")
 _BEST = "f1_point_adjusted"
-_COLUMNS = ("none", "fp", "fn", "fp+fn")
 _BOTH = "fp+fn"
+_COLUMNS = ("none", "fp", "fn", _BOTH, f"{_BOTH}+asked")
+
+_ByTuning = Mapping[tuple[str, str], Row]
+"""What is said of a method, tuned by such marks."""
+
+
+def headline(published: Published) -> list[str]:
+    """Return in sentences what marks were worth; nothing without ``detect-table1``."""
+    told = []
+    for row in published.summary("detect-table1", "ratio"):
+        name = str(row["figure"])
+        if name in (_BEST, "average_precision"):
+            times = "" if row["ratio"] is None else f", {_times(row['ratio'])} times as much"
+            papers = "" if row["papers_ratio"] is None else (
+                f" (in the paper {_times(row['papers_ratio'])} times)")  # fmt: skip
+            told.append(
+                f"With marks of both kinds AnoTuner's {FIGURE_NAMES[name]} changes by "
+                f"{signed(row['anotuner_gain'])}, the ACVAE-style peer's by "
+                f"{signed(row['acvae_style_gain'])}{times}{papers}."
+            )
+    return told
 
 
 def section(published: Published) -> list[Block]:
@@ -37,27 +57,20 @@ def _table1(published: Published) -> list[Block]:
     methods = published.summary("detect-table1", "method")
     if not methods:
         return []
-    own = {(str(r["method"]), r["tuning"]): r for r in methods if r["mechanism"] == "own"}
-    ours = {(str(r["method"]), r["tuning"]): r for r in methods if r["mechanism"] == "ours"}
+    own, ours = (
+        {(str(r["method"]), str(r["tuning"])): r for r in methods if r["mechanism"] == mechanism}
+        for mechanism in ("own", "ours")
+    )
     learn = [m for (m, tuning), row in own.items()
              if tuning == _BOTH and row["learns_from"] != "none"]  # fmt: skip
     blocks: list[Block] = [
         Heading("The paper's columns: best F1, each method by its own feedback", 3),
         Text(
-            "Means over sets. `fp` is marks of false alarms, `fn` of missed anomalies. A method "
-            "that cannot learn from a kind of marks stays as it was."
+            "Means over sets. `fp` is marks of false alarms, `fn` of missed anomalies; `asked` are "
+            "more windows that a method itself asks about. A method that cannot learn from a kind "
+            "of marks stays as it was."
         ),
-        Table(
-            ["method", "learns from", *_COLUMNS, "gain of both"],
-            [
-                [code(m), str(own[m, _BOTH]["learns_from"]),
-                 *(figure(own[m, tuning][_BEST] if (m, tuning) in own else None)
-                   for tuning in _COLUMNS),
-                 signed(own[m, _BOTH].get(f"{_BEST}_gain"))]
-                for m in sorted(learn, key=lambda m: (-_number(own[m, _BOTH], _BEST), m))
-            ],
-            texts=2,
-        ),
+        _papers_columns(own, learn),
         *_ratio(published.summary("detect-table1", "ratio")),
         Heading("Both kinds of marks: by its own way, and by our layers given to all", 3),
         Text(
@@ -68,6 +81,16 @@ def _table1(published: Published) -> list[Block]:
         *_differences(published.summary("detect-table1", "difference")),
     ]  # fmt: skip
     return blocks
+
+
+def _papers_columns(own: _ByTuning, methods: Sequence[str]) -> Table:
+    columns = [c for c in _COLUMNS if any((m, c) in own for m in methods)]
+    table = []
+    for m in sorted(methods, key=lambda m: (-_number(own[m, _BOTH], _BEST), m)):
+        figures = [figure(own[m, c][_BEST] if (m, c) in own else None) for c in columns]
+        gain = signed(own[m, _BOTH].get(f"{_BEST}_gain"))
+        table.append([code(m), str(own[m, _BOTH]["learns_from"]), *figures, gain])
+    return Table(["method", "learns from", *columns, "gain in fp+fn"], table, texts=2)
 
 
 def _ratio(ratios: Sequence[Row]) -> list[Block]:
@@ -88,10 +111,7 @@ def _ratio(ratios: Sequence[Row]) -> list[Block]:
     ]
 
 
-def _own_and_ours(
-    own: dict[tuple[str, str | int | float | bool | None], Row],
-    ours: dict[tuple[str, str | int | float | bool | None], Row],
-) -> Table:
+def _own_and_ours(own: _ByTuning, ours: _ByTuning) -> Table:
     methods = [m for m, tuning in own if tuning == _BOTH]
     order = sorted(methods, key=lambda m: (-_number(own[m, _BOTH], "average_precision"), m))
     head = ["method", "learns from"]

@@ -96,7 +96,8 @@ def _blocks(published: Published) -> list[Block]:
 
 
 def _headline(published: Published) -> list[str]:
-    return [" ".join(told)] if (told := standings.headline(published)) else []
+    parts = (standings.headline(published), feedback.headline(published))
+    return [" ".join(told) for told in parts if told]
 
 
 def _style(package: str, name: str = "style.css") -> str:

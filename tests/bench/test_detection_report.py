@@ -238,7 +238,13 @@ def test_a_drawing_of_its_own_is_a_whole_svg_file(published: Published, tmp_path
         if path.suffix == ".svg":
             root = ET.fromstring(path.read_text())
             assert root.tag == "{http://www.w3.org/2000/svg}svg"
-            assert root.find("{http://www.w3.org/2000/svg}style") is not None
+            style = root.findtext("{http://www.w3.org/2000/svg}style")
+            assert style is not None
+            styled = dict(re.findall(r"^([\w.]+).* \{ (.+) \}$", style, re.M))
+            assert "fill: none" in styled[".leader"]
+            # Every class that is drawn has a look of its own in the file.
+            drawn = {f".{kind}" for kind in re.findall('class="([^"]+)"', path.read_text())}
+            assert all(any(kind in rule for rule in style.splitlines()) for kind in drawn)
 
 
 def test_the_diagram_names_each_method_and_joins_those_not_told_apart() -> None:

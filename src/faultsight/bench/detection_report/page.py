@@ -18,7 +18,6 @@ from faultsight.bench.detection_report.blocks import (
 )
 from faultsight.bench.detection_report.published import Published, read_published
 from faultsight.core.files import write_atomic
-from faultsight.core.svg import escaped
 
 __all__ = ["render_html", "render_markdown", "write_detection_report"]
 
@@ -109,7 +108,7 @@ def _alone(svg: str) -> str:
     style = _style("faultsight.bench.detection_report", "drawing.css")
     return (
         svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(
-            "</title>", f"</title><style>{escaped(style.strip())}</style>"
+            "</title>", f"</title><style>{style}</style>"
             '<rect width="100%" height="100%" fill="#fff"/>', 1)
         + "\n"
     )  # fmt: skip

@@ -50,6 +50,7 @@ benchmarks: .venv/.dev
 	$(BENCH) localize/stream $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-stream.json
 	$(BENCH) detect/base $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-base.json
 	$(BENCH) detect/leaderboard $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-leaderboard.json
+	$(BENCH) detect/table1 $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-table1.json
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,JS2,CDN,SMD --methods $(TUNED) \
 		--json benchmarks/reports/detect-feedback.json
 	$(BENCH) detect/feedback --datasets sim_stations --methods $(TUNED) --seconds 3600 \

@@ -166,3 +166,68 @@ def test_one_bad_file_of_two_writes_nothing(
     with pytest.raises(InputError, match=r"none\.csv"):
         CsvExport([export, tmp_path / "none.csv"], MAPPED).collect(sink)
     assert sink.fnodes == []
+
+
+class TestParts:
+    """A large export is read part by part: the same polls, or none."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("faultsight.collectors.csv_export._PART_CELLS", 21)
+        monkeypatch.setattr("faultsight.collectors.csv_export._PART_BYTES", 150)
+
+    def rows(self) -> pl.DataFrame:
+        return pl.DataFrame({
+            "timestamp": [f"2026-03-01 {n // 6:02d}:00:00" for n in range(60)],
+            "device_id": [f"m{n % 6}" if n != 7 else None for n in range(60)],
+            "fnode": ["FN1", "FN2"] * 30, "channel": ["1"] * 60,
+            "snr_db": [str(30 + n % 6) if n % 10 != 9 else "n/a" for n in range(60)],
+        })  # fmt: skip
+
+    @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+    def test_they_are_the_whole(
+        self, tmp_path: Path, rows_of: RowsOf, suffix: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / f"export{suffix}"
+        (self.rows().write_csv if suffix == ".csv" else self.rows().write_parquet)(path)
+        sinks = [TelemetryFolder.create(tmp_path / name) for name in ("parts", "whole")]
+        told = CsvExport([path]).collect(sinks[0])
+        monkeypatch.undo()
+        expected = CsvExport([path]).collect(sinks[1])
+        keys = ("device_id", "timestamp")
+        first, second = (rows_of(sink).sort(*keys) for sink in sinks)
+        assert first.equals(second)
+        assert (told.rows, told.polled, told.answered) == (59, 59, 59)
+        assert set(told.set_aside) == set(expected.set_aside)
+        assert {one.count for one in told.set_aside} == {1, 6}
+
+    def test_a_part_that_cannot_be_read_leaves_nothing(
+        self, tmp_path: Path, sink: TelemetryFolder
+    ) -> None:
+        path = tmp_path / "export.csv"
+        path.write_text(self.rows().write_csv() + "2026-03-01,m1,FN1,1,30,more,and,more\n")
+        with pytest.raises(InputError, match=r"export\.csv: cannot be read as a table"):
+            CsvExport([path]).collect(sink)
+        assert TelemetryFolder(sink.path).fnodes == []
+
+    def test_no_part_can_be_used(self, tmp_path: Path, sink: TelemetryFolder) -> None:
+        path = tmp_path / "export.csv"
+        self.rows().with_columns(device_id=pl.lit(None, pl.String)).write_csv(path)
+        with pytest.raises(InputError, match="no row can be used: the row lacks it") as told:
+            CsvExport([path]).collect(sink)
+        assert told.value.row == 1
+        # A single good row is enough.
+        good = self.rows().with_columns(
+            device_id=pl.when(pl.int_range(pl.len()) == 55).then(pl.lit("m"))
+        )
+        good.write_csv(path)
+        assert CsvExport([path]).collect(sink).rows == 1
+
+    def test_files_after_one_another(self, tmp_path: Path, sink: TelemetryFolder) -> None:
+        for name, rows in (("a", self.rows()[:30]), ("b", self.rows()[30:])):
+            rows.write_csv(tmp_path / f"{name}.csv")
+        done = CsvExport([tmp_path / "a.csv", tmp_path / "b.csv"]).collect(sink)
+        assert done.rows == 59
+        (tmp_path / "b.csv").write_text("timestamp,device_id,fnode,channel\n")
+        with pytest.raises(InputError, match=r"b\.csv: no row can be used"):
+            CsvExport([tmp_path / "a.csv", tmp_path / "b.csv"]).collect(sink)

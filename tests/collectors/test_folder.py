@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,16 @@ class Sink:
         self.tables: dict[str, pl.DataFrame] = {}
         self.fails_with: Exception | None = None
 
-    def append(
-        self, table: Any, *, source: str = "", received_at_s: float = 0.0, key: str = ""
+    def append_parts(
+        self, tables: Iterable[Any], *, source: str = "", received_at_s: float = 0.0, key: str = ""
     ) -> Any:
         if self.fails_with is not None:
             raise self.fails_with
         if key in self.tables:
             return Told(0)
+        return self.keep(pl.concat(tables), source, key)
+
+    def keep(self, table: pl.DataFrame, source: str, key: str) -> Told:
         self.sources.append(source)
         self.tables[key] = table
         wrong = table["entity"].null_count() if "entity" in table.columns else 0
@@ -175,10 +178,10 @@ class TestBadFiles:
 
     def test_what_the_sink_refuses(self, folder: Path, sink_of_rows: Sink) -> None:
         class Picky(Sink):
-            def append(self, table: Any, **kwargs: Any) -> Any:
+            def keep(self, table: pl.DataFrame, source: str, key: str) -> Told:
                 if "drops" not in table.columns:
                     raise InputError("no such column", source="a.csv", column="drops", row=3)
-                return super().append(table, **kwargs)
+                return super().keep(table, source, key)
 
         (folder / "a.csv").write_text("entity,timestamp\nx,0\n")
         self.check(folder, Picky(), "a.csv", "row 3: column 'drops': no such column")

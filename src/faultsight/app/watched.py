@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from faultsight.app.intake import Intake, Taken, polls_reader
+from faultsight.app.intake import Intake, PollsSink, Taken, polls_reader
 from faultsight.collectors import Collected
 from faultsight.collectors.folder import FolderCollector, FolderConfig
 from faultsight.stores.operations import Operations
@@ -45,10 +45,10 @@ class WatchedFolder:
         ledger = _Ledger(ops, feed)
         if stored.kind == "polls":
             self._collector = FolderCollector(folder, ledger, config, reader=polls_reader)
-            self._sink = intake.polls_sink(feed)
+            self._sink: PollsSink | _RowSink = intake.polls_sink(feed)
         else:
             self._collector = FolderCollector(folder, ledger, config)
-            self._sink = _RowSink(intake, feed)  # type: ignore[assignment]  # of rows, not polls
+            self._sink = _RowSink(intake, feed)
 
     def collect(self) -> Collected:
         """Take in what is new."""
@@ -87,6 +87,8 @@ class _RowSink:
     intake: Intake
     feed: str
 
-    def append(self, table: pl.DataFrame, *, source: str, received_at_s: float, key: str) -> _Told:
-        taken: Taken = self.intake.take(self.feed, table, key=key, source=source)
+    def append_parts(
+        self, tables: Iterable[pl.DataFrame], *, source: str, received_at_s: float, key: str
+    ) -> _Told:
+        taken: Taken = self.intake.take_parts(self.feed, tables, key=key, source=source)
         return _Told(taken.n_rows, int(taken.is_new), taken.quarantined)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
@@ -20,7 +20,9 @@ from faultsight.collectors._ranges import within_ranges
 from faultsight.collectors._set_aside import SetAside, merged
 from faultsight.collectors._storable import with_storable_names
 
-__all__ = ["Batch", "Collected", "Collector", "Progress", "Sink", "Written", "silent"]
+__all__ = [
+    "Batch", "Collected", "Collector", "FeedSink", "Progress", "Sink", "Written", "silent",
+]  # fmt: skip
 
 Progress = Callable[[str], None]
 """Told in a short line what happens."""
@@ -35,6 +37,31 @@ class Sink(Protocol):
 
     def append(self, table: pl.DataFrame) -> int:
         """Write a table as `faultsight.core.polls.node_polls` reads it; say how many files."""
+
+
+class FeedSink(Protocol):
+    """Where rows of KPIs and cubes are written: `faultsight.stores.telemetry.KpiStore`."""
+
+    def append_parts(
+        self, tables: Iterable[Any], *, source: str, received_at_s: float, key: str
+    ) -> Told:
+        """Write tables, all of them or none, and once for each key."""
+
+
+class Told(Protocol):
+    """What such a sink says of it."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows written."""
+
+    @property
+    def n_files(self) -> int:
+        """Files written."""
+
+    @property
+    def quarantined(self) -> Mapping[str, int]:
+        """Rows set aside, by rule."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +110,7 @@ class Batch:
     round_id: int | None = None
     notes: Sequence[str] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
-    write: Callable[[Sink, pl.DataFrame], Written] = _append
+    write: Callable[[Any, pl.DataFrame], Written] = _append
     is_of_polls: bool = True
 
 
@@ -168,7 +195,7 @@ class Collector(ABC):
         if "name" not in vars(cls):
             cls.name = cls.__module__.rpartition(".")[2]
 
-    def collect(self, sink: Sink, *, progress: Progress = silent) -> Collected:
+    def collect(self, sink: Sink | FeedSink, *, progress: Progress = silent) -> Collected:
         """Gather polls once and write them, whole or not at all.
 
         Values outside the range that a working plant can have, and polls under a name that cannot
@@ -177,7 +204,7 @@ class Collector(ABC):
         Parameters
         ----------
         sink : object with ``append(table)``
-            Where to.
+            Where to; of what collects rows of KPIs or cubes, a `FeedSink`.
         progress : callable
             Told in a short line what happens.
 
@@ -218,7 +245,7 @@ class Collector(ABC):
             details={key: value for batch in batches for key, value in batch.details.items()},
         )
 
-    def _ready(self, sink: Sink) -> AbstractContextManager[None]:
+    def _ready(self, sink: Any) -> AbstractContextManager[None]:
         """Return what holds while it gathers and writes, such as a lock; by default nothing."""
         return nullcontext()
 

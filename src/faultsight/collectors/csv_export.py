@@ -7,7 +7,7 @@ running totals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,7 @@ from faultsight.collectors._set_aside import SetAside, tally
 from faultsight.core.errors import FaultSightError, InputError, MissingColumnError, SettingError
 from faultsight.core.kpi_frame import epoch_seconds
 from faultsight.core.polls import COUNTERS, LEVELS
-from faultsight.core.tables import read_table
+from faultsight.core.tables import TABLE_SUFFIXES, read_table, table_batches
 
 __all__ = ["UNITS", "CsvExport", "CsvExportConfig"]
 
@@ -34,6 +34,8 @@ _COLUMNS = (
     "timestamp", "device_id", "mac", "fnode", "channel", *LEVELS, *COUNTERS,
     "requested_at", "round_id", "answered", "pre_equalization",
 )  # fmt: skip
+_PART_CELLS, _PART_BYTES = 2_000_000, 8_000_000
+"""What is read of a file at a time: as texts, looked at one by one, cells take much room."""
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -116,34 +118,87 @@ class CsvExport(Collector):
         if not self.files:
             raise SettingError("no file is named")
 
-    def _collect(self, progress: Progress) -> Batch:
+    def _collect(self, progress: Progress) -> Batch | Iterator[Batch]:
+        if self.config.counters == "totals" or self._is_small():
+            return self._at_once(progress)
+        return self._in_parts(progress)
+
+    def _is_small(self) -> bool:
+        file = self.files[0]
+        if len(self.files) > 1:
+            return False
+        if not file.is_file() or file.suffix.lower() not in TABLE_SUFFIXES:
+            return True  # reading it says so
+        parts = _tables(file)
+        next(parts, None)
+        return next(parts, None) is None
+
+    def _at_once(self, progress: Progress) -> Batch:
         parts: list[pl.DataFrame] = []
         aside: list[SetAside] = []
         for file in self.files:
             progress(f"reading {file.name}")
-            table, problems = _Export(file, self.config).read()
-            parts.append(table)
-            aside += problems
+            export = _Export(file, read_table(file, as_text=True), self.config)
+            parts.append(export.usable())
+            export.refuse_empty()
+            aside += export.aside
         table = pl.concat(parts, how="diagonal_relaxed")
         if self.config.counters == "totals":
             table = deltas_within(table)
-        polls = table.unique(["device_id", "timestamp"])
-        answered = polls.height
-        if "answered" in polls.columns:
-            answered = polls.filter(pl.col("answered").fill_null(value=True)).height
-        return Batch(table, polled=polls.height, answered=answered, set_aside=aside)
+        return _batch(table, aside)
+
+    def _in_parts(self, progress: Progress) -> Iterator[Batch]:
+        """Yield part after part; all of them are read once before, for all are written or none."""
+        for file in self.files:
+            progress(f"looking through {file.name}")
+            unusable: _Export | None = None
+            is_usable = False
+            for export in self._exports(file):
+                is_usable = is_usable or export.usable().height > 0
+                unusable = unusable or export
+            if unusable is not None and not is_usable:
+                unusable.refuse_empty()
+        for file in self.files:
+            progress(f"reading {file.name}")
+            for export in self._exports(file):
+                table = export.usable()
+                yield _batch(table, export.aside)
+
+    def _exports(self, file: Path) -> Iterator[_Export]:
+        first_row = 0
+        for rows in _tables(file):
+            yield _Export(file, rows, self.config, first_row=first_row)
+            first_row += rows.height
+
+
+def _tables(file: Path) -> Iterator[pl.DataFrame]:
+    return table_batches(file, as_text=True, most_cells=_PART_CELLS, most_bytes=_PART_BYTES)
+
+
+def _batch(table: pl.DataFrame, aside: Sequence[SetAside]) -> Batch:
+    polls = table.unique(["device_id", "timestamp"])
+    answered = polls.height
+    if "answered" in polls.columns:
+        answered = polls.filter(pl.col("answered").fill_null(value=True)).height
+    return Batch(table, polled=polls.height, answered=answered, set_aside=aside)
 
 
 class _Export:
-    """One file while it is read; it notes what it sets aside."""
+    """Rows of one file while they are read; it notes what it sets aside."""
 
-    def __init__(self, file: Path, config: CsvExportConfig) -> None:
+    def __init__(
+        self, file: Path, rows: pl.DataFrame, config: CsvExportConfig, *, first_row: int = 0
+    ) -> None:
         self.source = str(file)
         self.config = config
         self.aside: list[SetAside] = []
-        self.rows = read_table(file, as_text=True)
+        self.rows = rows
+        self.first_row = first_row
+        self.first_lost: int | None = None
+        self.n_usable = 0
 
-    def read(self) -> tuple[pl.DataFrame, list[SetAside]]:
+    def usable(self) -> pl.DataFrame:
+        """Return the rows that can be used, as telemetry has them."""
         config = self.config
         for name, column in config.columns.items():
             if column not in self.rows.columns:
@@ -174,7 +229,19 @@ class _Export:
             columns["pre_equalization"] = self._coefficients("pre_equalization")
         if self._has("fnode"):
             columns["fnode"] = self._texts("fnode")
-        return self._keyed(pl.DataFrame(columns)), self.aside
+        table = self._keyed(pl.DataFrame(columns))
+        self.n_usable = table.height
+        return table
+
+    def refuse_empty(self) -> None:
+        """Say so if no row can be used, and why."""
+        if self.n_usable:
+            return
+        reasons = "; ".join(dict.fromkeys(one.reason for one in self.aside))
+        raise InputError(
+            f"no row can be used: {reasons or 'the table is empty'}", source=self.source,
+            column=self.aside[-1].column if self.aside else None, row=self.first_lost,
+        )  # fmt: skip
 
     def _keyed(self, table: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose key is known."""
@@ -190,13 +257,8 @@ class _Export:
         kept = table.filter(pl.Series(is_kept))
         kept, lost = with_fnodes(kept, self.config.fnodes, self.config.fnode)
         self.aside += lost
-        if not kept.height:
-            first = int(np.argmin(is_kept)) + 1 if table.height else None
-            reasons = "; ".join(dict.fromkeys(one.reason for one in self.aside))
-            raise InputError(
-                f"no row can be used: {reasons or 'the table is empty'}", source=self.source,
-                column=self.aside[-1].column if self.aside else None, row=first,
-            )  # fmt: skip
+        if table.height:
+            self.first_lost = int(np.argmin(is_kept)) + 1 + self.first_row
         return kept
 
     def _column(self, name: str) -> str:
@@ -280,7 +342,9 @@ class _Export:
         row = int(np.argmax(wrong))
         value = self.rows[column][row] if column in self.rows.columns else None
         told = "" if value is None else f": {value!r}"
-        example = f"{Path(self.source).name}, column {column!r}, row {row + 1}{told}"
+        example = (
+            f"{Path(self.source).name}, column {column!r}, row {row + 1 + self.first_row}{told}"
+        )
         self.aside += tally(reason, int(wrong.sum()), name, example)
 
 

@@ -8,36 +8,20 @@ others go on; the folder itself is only ever read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import polars as pl
 
-from faultsight.collectors._contract import Batch, Collector, Progress, Sink, Written
+from faultsight.collectors._contract import Batch, Collector, FeedSink, Progress, Written
 from faultsight.collectors._ledger import Ledger, file_key
 from faultsight.collectors._set_aside import SetAside, by_reason, tally
 from faultsight.core.errors import InputError, SettingError
-from faultsight.core.tables import TABLE_SUFFIXES, read_table
+from faultsight.core.tables import TABLE_SUFFIXES, table_batches
 
 __all__ = ["FeedSink", "FolderCollector", "FolderConfig"]
-
-
-class FeedSink(Protocol):
-    """Where the rows of a file are written, such as `faultsight.stores.telemetry.KpiStore`."""
-
-    def append(self, table: Any, *, source: str, received_at_s: float, key: str) -> _Told:
-        """Write a table, whole or not at all, and once for each key."""
-
-
-class _Told(Protocol):
-    @property
-    def n_rows(self) -> int: ...
-    @property
-    def n_files(self) -> int: ...
-    @property
-    def quarantined(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -173,10 +157,9 @@ class FolderCollector(Collector):
     def _batch(self, path: Path, key: str) -> Batch:
         if path.stat().st_size > self.config.max_bytes:
             raise InputError(f"larger than the {self.config.max_bytes:,} bytes of max_bytes")
-        table = pl.DataFrame() if self._reader else self._read(path)
         aside: list[SetAside] = []
 
-        def write(sink: Sink, table: pl.DataFrame) -> Written:
+        def write(sink: Any, _table: pl.DataFrame) -> Written:
             try:
                 if self._reader is not None:
                     done = self._reader(path).collect(sink)
@@ -184,8 +167,8 @@ class FolderCollector(Collector):
                     aside.extend(n_aside)
                     reasons = by_reason(n_aside)
                 else:
-                    told = cast(FeedSink, sink).append(
-                        table, source=path.name, received_at_s=self._clock(), key=key
+                    told = sink.append_parts(
+                        self._parts(path), source=path.name, received_at_s=self._clock(), key=key
                     )
                     written, reasons = Written(told.n_rows, told.n_files), dict(told.quarantined)
                     for rule, count in reasons.items():
@@ -195,9 +178,11 @@ class FolderCollector(Collector):
             self.ledger.record(key, str(path), written.rows, sum(reasons.values()), reasons)
             return written
 
-        return Batch(table, polled=1, answered=1, set_aside=aside, write=write, is_of_polls=False)
+        return Batch(
+            pl.DataFrame(), polled=1, answered=1, set_aside=aside, write=write, is_of_polls=False
+        )
 
-    def _read(self, path: Path) -> pl.DataFrame:
+    def _parts(self, path: Path) -> Iterator[pl.DataFrame]:
         config = self.config
         if path.suffix.lower() == ".parquet":
             try:
@@ -208,18 +193,20 @@ class FolderCollector(Collector):
                 raise InputError(
                     f"{n_rows:,} rows are more than the {config.max_rows:,} of max_rows"
                 )
-        table = read_table(path, names=(config.entity, config.timestamp, *config.names))
-        for told, name in ((config.entity, "entity"), (config.timestamp, "timestamp")):
-            if told != name and told in table.columns:
-                if name in table.columns:
-                    raise InputError(f"there is a column {name!r} too", column=told)
-                table = table.rename({told: name})
-        return table
+        names = (config.entity, config.timestamp, *config.names)
+        for part in table_batches(path, names=names):
+            table = part
+            for told, name in ((config.entity, "entity"), (config.timestamp, "timestamp")):
+                if told != name and told in table.columns:
+                    if name in table.columns:
+                        raise InputError(f"there is a column {name!r} too", column=told)
+                    table = table.rename({told: name})
+            yield table
 
     def _refused(self, path: Path, key: str, error: InputError) -> Batch:
         aside: list[SetAside] = []
 
-        def write(_sink: Sink, _table: pl.DataFrame) -> Written:
+        def write(_sink: Any, _table: pl.DataFrame) -> Written:
             return self._refuse(path, key, error, aside)
 
         return Batch(

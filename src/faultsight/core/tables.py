@@ -72,6 +72,7 @@ def read_table(
 def table_batches(
     path: Path | str,
     *,
+    as_text: bool = False,
     names: Collection[str] = (),
     most_cells: int = 8_000_000,
     most_bytes: int = 16_000_000,
@@ -82,6 +83,8 @@ def table_batches(
     ----------
     path : path
         The file; its suffix tells the kind.
+    as_text : bool
+        Read all columns of a CSV as they are written.
     names : collection of str
         Read these columns of a CSV as they are written, and find out the kinds of the others, in
         each part by itself: a column of numbers is one of texts where a part has a text in it.
@@ -106,7 +109,7 @@ def table_batches(
     path = Path(path)
     if path.suffix.lower() == ".parquet":
         return _parquet_parts(path, most_cells)
-    return _csv_parts(path, names, most_bytes)
+    return _csv_parts(path, None if as_text else names, most_bytes)
 
 
 def _parquet_parts(path: Path, most_cells: int) -> Iterator[pl.DataFrame]:
@@ -124,9 +127,11 @@ def _parquet_parts(path: Path, most_cells: int) -> Iterator[pl.DataFrame]:
             yield waiting
 
 
-def _csv_parts(path: Path, names: Collection[str], most_bytes: int) -> Iterator[pl.DataFrame]:
+def _csv_parts(
+    path: Path, names: Collection[str] | None, most_bytes: int
+) -> Iterator[pl.DataFrame]:
     with _named(path), path.open("rb") as file:
-        kinds = _present(path, names)
+        kinds = None if names is None else _present(path, names)
         heading = b""
         for part in _whole_rows(file, most_bytes):
             rows = part
@@ -143,7 +148,9 @@ def _csv_parts(path: Path, names: Collection[str], most_bytes: int) -> Iterator[
             raise InputError("cannot be read as a table: it is empty", source=str(path))
 
 
-def _read_part(text: bytes, kinds: Mapping[str, pl.String]) -> pl.DataFrame:
+def _read_part(text: bytes, kinds: Mapping[str, pl.String] | None) -> pl.DataFrame:
+    if kinds is None:
+        return pl.read_csv(text, infer_schema=False)
     try:  # to find out kinds from all rows takes most of the time, and is seldom needed
         table = pl.read_csv(text, infer_schema_length=1000, schema_overrides=kinds)
     except pl.exceptions.ComputeError:

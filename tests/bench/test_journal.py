@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 CELLS: list[Cell] = [{"dataset": name, "seed": seed} for name in ("A", "B") for seed in (0, 1)]
 
 
-def _work(cell: Cell, done: Path, fails: str = "", kills: str = "") -> list[Row]:
+def _work(cell: Cell, done: Path, fails: str = "", kills: str = "", bug: str = "") -> list[Row]:
     """Leave a trace that this cell was run; the first ends last."""
     if cell == CELLS[0]:
         time.sleep(0.5)
@@ -33,12 +33,10 @@ def _work(cell: Cell, done: Path, fails: str = "", kills: str = "") -> list[Row]
         raise InputError("too odd")
     if name == kills:
         os.kill(os.getpid(), signal.SIGKILL)
+    if name == bug:
+        raise ZeroDivisionError
     row: Row = {"dataset": str(cell["dataset"]), "seed": str(cell["seed"]), "f1": 0.1 + 0.2}
     return [row | {"part": "first", "nothing": float("nan")}, row | {"part": "second"}]
-
-
-def _bug(cell: Cell) -> list[Row]:
-    raise ZeroDivisionError(str(cell["dataset"]))
 
 
 def _sleeps(cell: Cell, done: Path) -> list[Row]:
@@ -227,10 +225,14 @@ def test_a_killed_worker_costs_its_cell_alone_which_is_run_again(
     assert (len(again), notes) == (2 * len(CELLS), [])
 
 
-def test_a_bug_in_a_cell_is_raised_and_says_where() -> None:
+def test_a_bug_in_a_cell_is_raised_when_the_others_have_ended(done: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "run.jsonl"
     with pytest.raises(ZeroDivisionError) as caught:
-        _run(_bug)
-    assert any("in the cell A, seed" in note for note in caught.value.__notes__)
+        _run(partial(_work, done=done, bug="A1"), journal)
+    assert caught.value.__notes__[-1] == "in the cell A, seed 1"
+    rows, _, lines = _run(partial(_work, done=done), journal)
+    assert "3 of them in the journal" in lines[0]
+    assert len(rows) == 2 * len(CELLS)
 
 
 def test_what_cannot_be_run_is_refused(tmp_path: Path) -> None:

@@ -214,6 +214,9 @@ def run_cells(
 
     Raises
     ------
+    Exception
+        What a cell raised that is no `FaultSightError`, when all others have ended: what they found
+        is in the journal.
     InputError
         If the journal is of another run.
     SettingError
@@ -269,6 +272,7 @@ def _run(
     """Run what is not in the journal; return what is said of cells that were not journalled."""
     start = time.monotonic()
     lost: dict[str, str] = {}
+    bug: Exception | None = None
     waiting = list(waiting)
     # One pool for each worker: should it be killed, it is known over which cell.
     idle = [_pool() for _ in range(min(workers, len(waiting)))]
@@ -280,25 +284,26 @@ def _run(
                 with _one_thread():
                     busy[pool.submit(_timed, work, cell)] = (pool, cell)
             if not busy:
+                if bug is not None:
+                    raise bug
                 return lost
             for future in wait(busy, return_when=FIRST_COMPLETED).done:
                 pool, cell = busy.pop(future)
                 try:
                     ended = future.result()
+                    journal.add(cell, ended)
                 except BrokenProcessPool:
                     # Memory that ran short may be there next time: it is not journalled.
                     lost[_name(cell)] = "its process was killed; is there enough memory?"
-                    tell(cell, Ended([], 0.0, lost[_name(cell)]), time.monotonic() - start,
-                         budget_s - time.monotonic() + start)  # fmt: skip
+                    ended = Ended([], 0.0, lost[_name(cell)])
                     pool.shutdown()
                     pool = _pool()
-                except BaseException as error:
+                except Exception as error:  # noqa: BLE001  raised when all others have ended
                     error.add_note(f"in the cell {_words(cell)}")
-                    raise
-                else:
-                    journal.add(cell, ended)
-                    gone_s = time.monotonic() - start
-                    tell(cell, ended, gone_s, budget_s - gone_s)
+                    ended = Ended([], 0.0, repr(error))
+                    bug = bug or error
+                gone_s = time.monotonic() - start
+                tell(cell, ended, gone_s, budget_s - gone_s)
                 idle.append(pool)
     finally:
         for pool in [*idle, *(pool for pool, _ in busy.values())]:

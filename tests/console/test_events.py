@@ -10,6 +10,8 @@ import pytest
 
 from faultsight.app.application import Application
 from faultsight.app.build import open_application
+from faultsight.app.passwords import digest
+from faultsight.app.roles import Role
 from faultsight.app.settings import Settings, load_settings
 from faultsight.core.alarm import AlarmKind, AlarmRecord
 from faultsight.core.kpi_frame import TimeWindow
@@ -94,6 +96,26 @@ def test_of_one_feed(application: Application) -> None:
         stream = Stream(port, "?feed=others", last_event_id="0")
         assert stream.status() == 200
         assert [told for _, told in stream.alarms(1)] == [other]
+        stream.close()
+
+
+def test_whoever_is_shut_out_is_told_nothing_more(application: Application) -> None:
+    """At once, not only when a quiet stream is looked at: on a busy one it never is."""
+    application.ops.feeds.add("cells", "kpi", 60)
+    users = application.ops.users
+    for name, role in (("ana", Role.ADMIN), ("bo", Role.VIEWER)):
+        users.add(name, "$argon2id$nobody", role)
+    secret = "fs_secret"
+    users.add_token("bo", "console", digest(secret), role=Role.VIEWER)
+    with serving(application) as port:
+        stream = Stream(port, authorization=f"Bearer {secret}")
+        assert stream.status() == 200
+        assert stream.file.readline()
+        first = raise_alarm(application, 1)
+        assert [told for _, told in stream.alarms(1)] == [first]
+        users.set_disabled("bo", True)
+        raise_alarm(application, 2)
+        assert "data:" not in stream.file.read()  # and the server has ended it
         stream.close()
 
 

@@ -74,6 +74,11 @@ async def _events(request: Request, app: App, feed: str | None, after: int) -> A
         yield f"retry: 2000\nid: {after}\n\n"
         while not state.stopping.is_set() and not await request.is_disconnected():
             events = await run_in_threadpool(app.alarms.events, after, feed, _BATCH)
+            is_quiet = time.monotonic() - told > _HEARTBEAT_S
+            # Who may no longer read, reads no longer, also on a stream that stays open, however
+            # much there is to tell.
+            if (events or is_quiet) and not await run_in_threadpool(still_may, request):
+                return
             for number, action, alarm in events:
                 after = number
                 if alarm is None:  # of another feed
@@ -81,10 +86,7 @@ async def _events(request: Request, app: App, feed: str | None, after: int) -> A
                 data = {"action": action, "alarm": alarm_told(alarm).model_dump(mode="json")}
                 yield f"id: {number}\nevent: alarm\ndata: {json.dumps(data)}\n\n"
                 told = time.monotonic()
-            if time.monotonic() - told > _HEARTBEAT_S:
-                # Who may no longer read, reads no longer, also on a stream that stays open.
-                if not await run_in_threadpool(still_may, request):
-                    return
+            if is_quiet and not events:
                 told = time.monotonic()
                 yield f": heartbeat\nid: {after}\n\n"
             if len(events) < _BATCH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from faultsight.app.settings import load_settings
 from faultsight.app.watched import WatchedFolder
 from faultsight.core.errors import SettingError
 from faultsight.core.kpi_frame import TimeWindow
+from faultsight.flow.loop import Loop
+
+DAY_S = 86_400
 
 
 @pytest.fixture
@@ -113,11 +117,10 @@ def test_late_polls_are_diagnosed_anew(tmp_path: Path) -> None:
                 "fnode": [fnode for fnode, _ in places], "channel": ["1"] * len(places),
             })  # fmt: skip
 
-        sink.append(polls(("F1", 0), ("F2", 90_000)))
-        assert application.ops.feeds.dirty("plant").windows == {}
-        application.ops.feeds.set_watermark("plant", scored_until_s=86_400)
         sink.append(polls(("F1", 80_000), ("F1", 86_500), ("F2", 95_000)))
-        assert application.ops.feeds.dirty("plant").windows == {"F1": TimeWindow(80_000, 86_501)}
+        assert application.ops.feeds.dirty("plant").windows == {
+            "F1": TimeWindow(80_000, 86_501), "F2": TimeWindow(95_000, 95_001),
+        }  # fmt: skip
         sink.append(polls())
         assert application.ops.feeds.watermark("plant").data_until_s == 95_001
 
@@ -156,3 +159,34 @@ class TestNamesThatNoDatabaseHolds:
             assert application.nodes.page("plant", after=None, limit=5).items == ("F1",)
             polls.filter(pl.col("fnode") != "F1").write_parquet(path)
             assert application.intake.take_polls("plant", path, key="2", source="x").n_rows == 0
+
+
+def test_polls_that_come_while_their_window_is_diagnosed_are_diagnosed_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop has read the polls and not yet said how far it is: then they are late."""
+    kept = Path(__file__).parent.parent / "fixtures" / "upgrades" / "first" / "state"
+    shutil.copytree(kept, tmp_path / "state")
+    with open_application(tmp_path / "state") as application:
+        feeds = application.ops.feeds
+        until_s = feeds.watermark("plant").scored_until_s
+        assert until_s is not None
+        (node,) = application.stores.polls("plant").nodes(TimeWindow(until_s - DAY_S, until_s))
+        polls = node.to_table().with_columns(pl.col("timestamp").dt.offset_by("1d"))
+        morning, evening = polls[: polls.height // 2], polls[polls.height // 2 :]
+        sink = application.intake.polls_sink("plant")
+        sink.append(morning)
+        loop = Loop(application.ops, tmp_path / "state", [application.feeds.config("plant")])
+        commit = loop._commit
+
+        def interrupted(tick: Any, through: int) -> Any:
+            monkeypatch.undo()
+            sink.append(evening)
+            return commit(tick, through)
+
+        monkeypatch.setattr(loop, "_commit", interrupted)
+        assert loop.tick("plant", until_s + DAY_S).scored_until_s == until_s + DAY_S
+        told = loop.tick("plant", until_s + DAY_S)
+        assert told.late_entities == 1
+        assert not loop.tick("plant", until_s + DAY_S).late_entities
+        assert feeds.dirty("plant").windows == {}

@@ -179,7 +179,9 @@ class PollsSink:
     def append(self, table: pl.DataFrame) -> int:
         """Write a table of polls; returns how many files.
 
-        Fiber nodes whose polls reach back to what was diagnosed already are diagnosed anew.
+        Every fiber node is marked, for who knows how far the loop is by now: polls of a window that
+        it is just diagnosing without them are late when it is done. Of what is newer the loop takes
+        no notice.
         """
         n_files = self._polls.append(table)
         if table.is_empty():
@@ -191,21 +193,17 @@ class PollsSink:
             .agg(pl.col("at").min().alias("first"), pl.col("at").max().alias("last"))
             .sort("name")
         )  # fmt: skip
-        names, newest_s = spans["name"].to_list(), int(str(spans["last"].max()).partition(".")[0])
-        diagnosed_s = self._ops.feeds.watermark(self._feed).scored_until_s
-        late = {
-            name: TimeWindow(int(first), int(last) + 1)
-            for name, first, last in spans.iter_rows()
-            if diagnosed_s is not None and first < diagnosed_s
+        windows = {
+            name: TimeWindow(int(first), int(last) + 1) for name, first, last in spans.iter_rows()
         }
+        newest_s = max(window.end_s for window in windows.values())
         with self._ops.transaction() as tx:
             known = self._ops.entities.attributes(self._feed, tx=tx)
-            new = _unknown(names, known)
+            new = _unknown(windows, known)
             if new:
                 self._ops.entities.put(self._feed, new, tx=tx)
-            self._ops.feeds.set_watermark(self._feed, data_until_s=newest_s + 1, tx=tx)
-            if late:
-                self._ops.feeds.mark_dirty(self._feed, late, tx=tx)
+            self._ops.feeds.set_watermark(self._feed, data_until_s=newest_s, tx=tx)
+            self._ops.feeds.mark_dirty(self._feed, windows, tx=tx)
         return n_files
 
 

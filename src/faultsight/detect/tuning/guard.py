@@ -16,8 +16,8 @@ An alarm is counted by a steep curve through 1/2 at the level, so that few marks
 yes or no.
 
 Where many false alarms sink, a few right ones that sink with them hardly show in the loss. So in
-the end the guard says how far all levels have to come down again, so that no fewer held-out
-anomalies raise an alarm than before any step.
+the end the guard says how far all levels should come down again: to the highest F1 on what was held
+out.
 """
 
 from __future__ import annotations
@@ -202,11 +202,10 @@ class CrossValidation(Generic[Model]):
         return GuardVerdict(step, kept, lost, gained, self._n_marks, reason)
 
     def lower(self, step: str) -> tuple[float, GuardVerdict]:
-        """Say by what to multiply all levels, so that what was right is not lost.
+        """Say by what to multiply all levels, so that little of what was right is lost.
 
-        Of all factors with which it is not as loud as before any step: those with which as many
-        held-out anomalies raise an alarm as before, or else with which most do; of these the one
-        with the highest F1 on the held-out marks.
+        It is the factor with the highest F1 on the held-out marks, among those with which it is
+        not as loud as before any step.
 
         Parameters
         ----------
@@ -230,7 +229,7 @@ class CrossValidation(Generic[Model]):
             if lower.quiet(first, self._one_row) >= loud:
                 break
             tried[factor] = lower
-        factor = max(tried, key=lambda f: (min(tried[f].found, first.found), tried[f].f1, f))
+        factor = max(tried, key=lambda f: (tried[f].f1, f))
         best = tried[factor]
         reason = (
             f"{now.found} of {len(now.misses)} held-out anomalies raise an alarm, {first.found} "

@@ -89,6 +89,7 @@ class Axes:
         first_s, span_s = start_s + low * interval_s, (high - low) * interval_s
         step_s = _time_step(span_s, self.width)
         drawn = []
+        free_from = -math.inf
         at_s = math.ceil(first_s / step_s) * step_s
         while at_s <= first_s + span_s:
             x = self.x((at_s - start_s) / interval_s)
@@ -98,8 +99,11 @@ class Axes:
                                  class_="grid"))  # fmt: skip
             # A name at the right edge would be cut off.
             middle = min(x, self.right + _MARGIN - text_width(name) / 2)
-            drawn.append(element("text", name, x=middle, y=self.bottom + 17, class_="tick",
-                                 text_anchor="middle"))  # fmt: skip
+            half = text_width(name) / 2
+            if middle - half >= free_from:  # else it would run into the one before
+                drawn.append(element("text", name, x=middle, y=self.bottom + 17, class_="tick",
+                                     text_anchor="middle"))  # fmt: skip
+                free_from = middle + half
             at_s += step_s
         return "".join(drawn)
 

@@ -75,7 +75,7 @@ def contribution_bars(found: Evaluation, entity: str, alarm: StrongAlarm) -> str
     thick = (_ROW - 10) / len(kinds)
     for position, kpi in enumerate(alarm.kpis):
         top = 4 + _ROW * position
-        drawn.append(label(_LEFT - 10, top + _ROW / 2 - 1, kpi, _LEFT - 16, class_="name",
+        drawn.append(label(_LEFT - 10, top + _ROW / 2 - 1, kpi, _LEFT - 36, class_="name",
                            text_anchor="end"))  # fmt: skip
         for place, (share, kind) in enumerate(zip(shares, kinds, strict=True)):
             wide = (_WIDTH - _LEFT - _RIGHT) * share.get(kpi, 0.0) / largest

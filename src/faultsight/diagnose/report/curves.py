@@ -21,7 +21,7 @@ __all__ = ["answers", "curves"]
 
 _MOST_LINES, _LEAST_LINES, _MOST_POINTS, _MOST_ROWS = 16, 4, 3000, 32
 _NARROW = 4.0
-_WIDTH, _LEFT, _TOP, _HEIGHT = 500, 38, 20, 150
+_WIDTH, _LEFT, _TOP, _HEIGHT = 500, 46, 20, 150
 _STRIP, _STRIP_GAP = 16, 26
 _JOINED = 1.6
 """Polls further apart than this many intervals are not joined."""

@@ -151,6 +151,18 @@ def test_late_polls_of_a_day_end_in_the_same_faults(
     assert touched == {"FN001"}
 
 
+def test_before_the_first_window_nothing_is_late(make: Callable[..., Plant]) -> None:
+    """Polls of history are marked as they come in; the loop has not begun by then."""
+    made = make()
+    made.ops.feeds.mark_dirty("plant", {"FN001": TimeWindow(TRAINED_S - DAY_S, END_S)})
+    told = made.loop.tick("plant", END_S)
+    assert (told.late_entities, told.too_late) == (0, 0)
+    assert told.new
+    whys = {entry.why for alarm in told.new for entry in made.ops.alarms.history(alarm.id)}
+    assert whys == {"scored"}
+    assert made.ops.feeds.dirty("plant").windows == {}
+
+
 def test_planned_work_on_a_node_mutes_its_faults(make: Callable[..., Plant]) -> None:
     made = make()
     made.ops.entities.put("plant", {f"FN00{i}": {"hub": f"H{i}"} for i in range(3)})

@@ -189,7 +189,9 @@ class Loop:
             dirty = self.ops.feeds.dirty(config.name, tx=tx)
             rules = self.records.rules(config.name, horizon, tx=tx)
             attributes = self.records.attributes(config.name, tx=tx)
-        late, too_late = _late(dirty.windows, span.start_s, config)
+        # Before anything was scored nothing is late.
+        windows = {} if mark.scored_until_s is None else dirty.windows
+        late, too_late = _late(windows, span.start_s, config)
         changed = touched_by(rules, watched.rules, TimeWindow(horizon.start_s, span.end_s))
         if span.start_s == span.end_s and not late and not changed:
             if dirty.windows:

@@ -67,7 +67,7 @@ def test_every_method_has_four_columns_and_ours(result: BenchResult) -> None:
     assert set(DetectTable1.shown) <= set(result.rows[0])
     assert result.parameters["preset"] == "small"
     assert result.notes == [
-        "at most 4 entities of each fleet, 20 of sim_stations, 2 of SMD, evenly chosen among those "
+        "at most 4 entities of each fleet, 60 of sim_stations, 2 of SMD, evenly chosen among those "
         "with anomalies in both parts of the test",
         "no method sees more than 3,400 windows in an epoch",
     ]

@@ -12,7 +12,7 @@ _SETS = ("sim_stations", "ASD", "JS2", "CDN", "SMD")
 
 _PRESETS: Mapping[str, FeedbackPreset] = {
     "small": FeedbackPreset(
-        entities=4, of_sets={"sim_stations": 20, "SMD": 2}, most_windows=3_400,
+        entities=4, of_sets={"sim_stations": 60, "SMD": 2}, most_windows=3_400,
         simulated_seeds=2, budget_s=1_740.0,
     ),
     "large": FeedbackPreset(seeds=3, simulated_seeds=5, budget_s=86_400.0),
@@ -47,7 +47,7 @@ class DetectTable1(Scenario):
     ``entity_`` columns hold the figures of each entity, as JSON lists. Memory is that of fitting
     and scoring untuned, of any one fleet.
 
-    The preset ``small`` takes 4 entities of each fleet (20 simulated stations, 2 machines of SMD),
+    The preset ``small`` takes 4 entities of each fleet (60 simulated stations, 2 machines of SMD),
     evenly chosen among those with anomalies in both parts of the test, and lets no method see more
     than 3,400 windows in an epoch; one seed, two on simulated stations. ``large`` takes all, with
     defaults: three seeds, five on simulated stations. ``--cases`` is another number of seeds. A

@@ -1,5 +1,6 @@
 """The figures in the README and in the comparison are those that the benchmarks wrote."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -45,3 +46,12 @@ def test_the_comparison_of_detectors_is_what_the_results_say(tmp_path: Path) -> 
         if path.suffix != ".html":
             committed = ROOT / "docs" / "explanation" / path.name
             assert committed.read_bytes() == path.read_bytes(), f"{path.name}: `make comparison`"
+
+
+def test_the_pictures_in_the_readme_are_there_and_small() -> None:
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert len(pictures) == 3
+    for picture in pictures:
+        content = (ROOT / picture).read_bytes()
+        assert content.startswith(b"\x89PNG"), picture
+        assert len(content) < 200_000, picture

@@ -33,7 +33,7 @@ COMMANDS = {
     "diagnose.html": (
         "simulate cable --out plant --seed 1",
         "diagnose plant/telemetry --tickets plant/tickets.csv --topology plant/topology.csv "
-        "--report diagnose.html",
+        "--until 2026-02-01 --report diagnose.html",
     ),
 }
 

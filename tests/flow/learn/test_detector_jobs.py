@@ -399,7 +399,12 @@ def test_operators_are_asked_about_history_and_their_answers_count(state: State)
     # What was asked once is not asked again.
     asked = [(t.entity, t.window) for t in state.ops.tasks.page(feed="cells").items]
     assert len(asked) == len(set(asked))
+    state.ops.tasks.add("cells", "cell-9", tasks[0].window, job_id=job.id)
     assert state.do("tune", most_questions=0).result["tasks"] == 0
+    # Nor is anything left to be answered that no job asks any more.
+    assert state.ops.tasks.page(TaskState.OPEN, feed="cells").items == ()
+    left = state.ops.tasks.page(TaskState.WITHDRAWN, feed="cells").items
+    assert "cell-9" in {task.entity for task in left}
 
 
 def test_the_schedule_queues_what_is_due(state: State) -> None:

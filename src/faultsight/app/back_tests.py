@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faultsight.app.feeds import checked_config
 from faultsight.app.folders import StateFolder
 from faultsight.core.kpi_frame import TimeWindow
-from faultsight.flow.backtest import BackTest, back_test
 from faultsight.flow.config import FeedConfig
-from faultsight.flow.loop import Loop
 from faultsight.stores.operations import Operations
+
+if TYPE_CHECKING:
+    from faultsight.flow.backtest import BackTest
 
 __all__ = ["BackTests"]
 
@@ -45,5 +46,8 @@ class BackTests:
 
     def run(self, proposed: FeedConfig, window: TimeWindow, *, refit: bool = False) -> BackTest:
         """Run proposed rules on a window of the past; see `faultsight.flow.backtest.back_test`."""
+        from faultsight.flow.backtest import back_test
+        from faultsight.flow.loop import Loop
+
         loop = Loop(self._ops, self._folder.path, [self.proposed(proposed.name, {})])
         return back_test(loop, proposed, window, refit=refit)

@@ -82,8 +82,9 @@ class FolderCollector(Collector):
     >>> _ = (folder / "monday.csv").write_text("entity,timestamp,drops\n007,0,1.5\n")
     >>> _ = (folder / "noise.parquet").write_bytes(b"what is this")
     >>> class Printing:
-    ...     def append(self, table, *, source, received_at_s, key):
-    ...         print(source, table.rows())
+    ...     def append_parts(self, tables, *, source, received_at_s, key):
+    ...         for table in tables:
+    ...             print(source, table.rows())
     ...         return self
     ...     n_rows, n_files, quarantined = 1, 1, {}
     >>> collector = FolderCollector(folder, FileLedger(folder / "seen"), FolderConfig(settle_s=0))

@@ -181,7 +181,7 @@ def test_the_page_asks_nobody_runs_nothing_and_holds_the_figures_of_the_other(
     assert not {"script", "img", "link", "iframe"} & set(seen.tags)
     assert "default-src 'none'" in html
     assert "http" not in re.sub(r"http-equiv|xmlns\S*", "", html)
-    assert html.count("<svg ") == page.count("![") == 4
+    assert html.count("<svg ") == page.count("![") == 5
     for figure in set(re.findall(r"[+-]?\d\.\d{3}", page)):
         assert figure in html, figure
     assert "<b>it</b>" not in html
@@ -213,7 +213,8 @@ def test_it_is_written_from_whichever_results_are_there_the_same_each_time(
     written = [Path(path) for path in json.loads(told.stdout)["written"]]
     assert [path.name for path in written] == [
         "detection-comparison.html", "detection-comparison.md",
-        "detection-comparison-average-precision.svg", "detection-comparison-f1-deployed.svg",
+        "detection-comparison-average-precision.svg", "detection-comparison-vus-pr.svg",
+        "detection-comparison-f1-deployed.svg",
         "detection-comparison-adjustment.svg", "detection-comparison-cost.svg",
     ]  # fmt: skip
     again = write_detection_report(reports, tmp_path / "b", docs=tmp_path / "c")

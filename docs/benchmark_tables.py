@@ -90,6 +90,22 @@ def tuned_table() -> list[str]:
     return _markdown(table)
 
 
+def standings_table() -> list[str]:
+    """Return the mean ranks of the first detectors of the leaderboard, ridge VAR and random."""
+    whole = json.loads((REPORTS / "detect-leaderboard.json").read_text(encoding="utf-8"))
+    known = [row for row in whole["summary"] if row["part"] == "method"]
+    shown = [row for place, row in enumerate(known)
+             if place < 6 or row["method"] in ("ridge_var", "random_score")]  # fmt: skip
+    names = ("average_precision", "vus_pr", "f1_deployed")
+    title = f"of {len(known)} detectors, mean rank on {known[0]['datasets']} sets in"
+    table = [[title, "average precision", "VUS-PR", "F1 as deployed"]]
+    table += [
+        [f"`{row['method']}`", *(f"{row[f'{name}_mean_rank']:.2f}" for name in names)]
+        for row in shown
+    ]
+    return _markdown(table)
+
+
 def verdict_table() -> list[str]:
     """Return macro-F1 of every diagnoser at both rates, and F1 of both kinds of faults."""
     rows = {

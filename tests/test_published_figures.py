@@ -25,6 +25,14 @@ def test_the_table_of_tuning_in_the_readme_is_the_result_that_was_written() -> N
     assert "\n".join(table) in (ROOT / "README.md").read_text()
 
 
+def test_the_standings_of_detectors_in_the_readme_are_the_result_that_was_written() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
+    table = tables["standings_table"]()
+    methods = {line.split("|")[1].strip() for line in table}
+    assert {"`anotuner`", "`ridge_var`", "`random_score`"} <= methods
+    assert "\n".join(table) in (ROOT / "README.md").read_text()
+
+
 def test_the_table_of_verdicts_in_the_readme_is_the_result_that_was_written() -> None:
     tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
     table = tables["verdict_table"]()

@@ -107,6 +107,16 @@ def test_comparison_matches_rows_of_equal_texts_in_their_order() -> None:
     assert (row["before"], row["after"]) == (0.2, 0.4)
 
 
+def test_lists_of_figures_do_not_tell_rows_apart() -> None:
+    before = _result({"method": "scan", "f1": 0.5, "entity_f1": "[0.25, 0.75]"})
+    after = _result({"method": "scan", "f1": 0.75, "entity_f1": "[0.75, null]"})
+    found = compare(before, after)
+    assert found.rows == [
+        {"method": "scan", "figure": "f1", "before": 0.5, "after": 0.75, "change": 0.25}
+    ]
+    assert found.compared == 1
+
+
 def test_comparison_tells_how_the_runs_differ() -> None:
     before = _result({"method": "scan", "f1": 0.5})
     after = BenchResult(

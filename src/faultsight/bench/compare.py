@@ -51,7 +51,7 @@ def compare(
     ----------
     before, after : BenchResult
         Rows are matched by their values that are text; of those with equal texts, the first with
-        the first, and so on.
+        the first, and so on. ``entity_`` lists of figures do not match rows, nor are they compared.
     tolerance : float
         Figures that changed by no more are not told.
     figures : sequence of str
@@ -117,7 +117,11 @@ def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:
     found: dict[Key, Row] = {}
     seen: dict[Key, int] = {}
     for row in rows:
-        texts = tuple((name, value) for name, value in row.items() if isinstance(value, str))
+        texts = tuple(
+            (name, value)
+            for name, value in row.items()
+            if isinstance(value, str) and not name.startswith("entity_")
+        )
         seen[texts] = seen.get(texts, 0) + 1
         found[(*texts, ("", seen[texts]))] = row
     return found

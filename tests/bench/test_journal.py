@@ -19,6 +19,7 @@ from faultsight.bench.journal import Cell, Ended, Journal, run_cells
 from faultsight.core.errors import InputError, SettingError
 
 ROOT = Path(__file__).parents[2]
+EARLIER = "earlier starts: the seconds of the whole run are those of the last start alone"
 CELLS: list[Cell] = [{"dataset": name, "seed": seed} for name in ("A", "B") for seed in (0, 1)]
 
 
@@ -131,7 +132,7 @@ def test_an_interrupted_run_does_what_is_missing_and_gives_the_same_rows(
     # Two cells ended, the third line was torn off by a crash.
     journal.write_bytes(b"".join(lines[:3]) + lines[3][:20])
     rows, notes, told = _run(work, journal)
-    assert (rows, notes) == (whole, [])
+    assert (rows, notes) == (whole, [f"2 of 4 cells are of {EARLIER}"])
     assert "2 of them in the journal" in told[0]
     assert sorted(path.read_text() for path in done.iterdir()) == ["x", "x", "xx", "xx"]
     assert journal.read_bytes().startswith(b"".join(lines[:3]))
@@ -157,7 +158,8 @@ def test_a_killed_run_takes_its_workers_along_and_is_gone_on_with(
     _until(lambda: not any(map(_is_alive, workers)))
     rows, notes, lines = _run(partial(_work, done=done), journal)
     assert "1 of them in the journal" in lines[0]
-    assert (len(rows), notes) == (1 + 2 * (len(CELLS) - 1), [])
+    assert len(rows) == 1 + 2 * (len(CELLS) - 1)
+    assert notes == [f"1 of 4 cells are of {EARLIER}"]
 
 
 def test_a_journal_of_which_only_the_start_was_written_begins_anew(
@@ -206,9 +208,9 @@ def test_no_cell_starts_when_the_budget_is_spent_and_a_later_run_adds_them(
 def test_a_cell_that_fails_is_a_note_also_when_it_stands_in_the_journal(
     done: Path, tmp_path: Path
 ) -> None:
-    for _ in range(2):
+    for earlier in ([], [f"4 of 4 cells are of {EARLIER}"]):
         rows, notes, _ = _run(partial(_work, done=done, fails="B0"), tmp_path / "run.jsonl")
-        assert notes == ["no row for B, seed 0: too odd"]
+        assert notes == ["no row for B, seed 0: too odd", *earlier]
         assert [row["seed"] for row in rows if row["part"] == "first"] == ["0", "1", "1"]
     assert (done / "B0").read_text() == "x"
 
@@ -222,7 +224,8 @@ def test_a_killed_worker_costs_its_cell_alone_which_is_run_again(
     assert notes[0].startswith("no row for A, seed 1: its process was killed")
     assert len(rows) == 2 * (len(CELLS) - 1)
     again, notes, _ = _run(partial(_work, done=done), journal)
-    assert (len(again), notes) == (2 * len(CELLS), [])
+    assert len(again) == 2 * len(CELLS)
+    assert notes == [f"3 of 4 cells are of {EARLIER}"]
 
 
 def test_a_bug_in_a_cell_is_raised_when_the_others_have_ended(done: Path, tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ class BenchResult:
     rows, summary, notes : sequence
         See `Outcome`.
     seconds : float
-        The whole run.
+        The whole run; of one that went on from a journal, the last start alone.
     """
 
     scenario: str

@@ -210,7 +210,8 @@ def run_cells(
     rows : list of Row
         Of the cells that ended.
     notes : list of str
-        Which cells failed with a `FaultSightError` or were not started, and why.
+        Which cells failed with a `FaultSightError` or were not started, and why; and how many are
+        of an earlier start.
 
     Raises
     ------
@@ -245,7 +246,14 @@ def run_cells(
             f"{workers} at once; no cell is started after {budget_s:g} s"
         )
         lost = _run(waiting, work, journal, workers, budget_s, _teller(context, cells, told))
-        return _gathered(cells, journal, lost, budget_s)
+        rows, notes = _gathered(cells, journal, lost, budget_s)
+    n_before = len(cells) - len(waiting)
+    if n_before:
+        notes.append(
+            f"{n_before} of {len(cells)} cells are of earlier starts: the seconds of the whole run "
+            "are those of the last start alone"
+        )
+    return rows, notes
 
 
 def _teller(

@@ -11,6 +11,7 @@ import pytest
 
 from faultsight.bench.detect_runs import (
     Deployment,
+    Method,
     deploy,
     detection_methods,
     evenly_chosen,
@@ -18,15 +19,22 @@ from faultsight.bench.detect_runs import (
     labelled_fleets,
 )
 from faultsight.bench.engine import BenchResult, Context, Row, run_scenario
-from faultsight.bench.feedback_cells import FeedbackPreset, KnownScores, work_cell
+from faultsight.bench.feedback_cells import (
+    FeedbackPreset,
+    KnownScores,
+    _learned_kinds,
+    work_cell,
+)
 from faultsight.bench.feedback_summary import COMPARED, mean_over_sets_interval, over_cells
 from faultsight.bench.journal import Cell
 from faultsight.bench.scenarios.detect_table1 import DetectTable1
 from faultsight.bench.scenarios.detect_table4 import DetectTable4
-from faultsight.core.errors import InputError, MissingDataError
+from faultsight.core.errors import InputError, MissingDataError, SettingError
+from faultsight.core.feedback import MarkKind
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.core.seed import random_stream
 from faultsight.detect import DETECTORS
+from faultsight.detect.contract import Detector
 from faultsight.detect.data import Fleet, open_fleets
 
 TUNINGS = ["none", "fp", "fn", "fp+fn"]
@@ -144,7 +152,7 @@ def test_the_summary_ranks_compares_and_takes_the_papers_ratio(result: BenchResu
     assert ("anotuner", "own") not in compared
     assert {("anotuner", "ours"), ("ridge_var", "own"), ("random_score", "ours")} <= compared
     for row in rows_of(result, "difference"):
-        # JS2 has two entities; one of ASD's four has no anomaly that is judged but all have some.
+        # The two entities of JS2 and the four of ASD, which all have anomalies that are judged.
         assert row["vus_pr_pairs"] == 2 + 4
         low, more, high = (row[f"vus_pr_more{end}"] for end in ("_low", "", "_high"))
         assert float(low or 0) <= float(more or 0) <= float(high or 0)
@@ -341,3 +349,19 @@ def test_without_files_it_is_said_where_to_get_them(tmp_path: Path) -> None:
         assert said in str(caught.value)
     with pytest.raises(MissingDataError, match="WADI is not in"):
         run_scenario("detect/table4", Context(data_dir=tmp_path, datasets=("WADI",)))
+
+
+def test_a_named_set_that_cannot_carry_feedback_is_not_called_missing() -> None:
+    for scenario in ("detect/table1", "detect/table4"):
+        with pytest.raises(SettingError, match="can carry feedback"):
+            run_scenario(scenario, Context(datasets=("MSL",), methods=("pca",)))
+
+
+def test_a_detector_of_others_that_does_not_say_what_it_learns_from_is_given_all() -> None:
+    class Own(Detector):
+        def tune(self, frames: Any, marks: Any) -> Any: ...
+
+    every = {MarkKind.FALSE_ALARM, MarkKind.MISSED}
+    assert _learned_kinds(Method("own", Own)) == every
+    assert _learned_kinds(Method("pca", DETECTORS.load("pca"))) == {MarkKind.FALSE_ALARM}
+    assert _learned_kinds(Method("random_score", DETECTORS.load("random_score"))) == set()

@@ -139,7 +139,7 @@ def fleet_datasets(
             notes.append(f"{dataset.name} is left out: {problem}")
             context.progress(notes[-1])
     if not found:
-        if usual:
+        if usual and not context.datasets:
             said = f"none of {', '.join(usual)} is on this machine"
             raise MissingDataError("\n".join([said, *missing]))
         raise SettingError("none of the datasets asked for can carry feedback")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from faultsight.bench.detect_runs import (
+    HEADLINES,
     Deployment,
     Method,
     deploy,
@@ -36,7 +37,7 @@ from faultsight.bench.feedback_protocol import (
     judged_pairs,
     marks_of_errors,
 )
-from faultsight.bench.feedback_summary import COMPARED, FIGURES, over_cells
+from faultsight.bench.feedback_summary import COMPARED, over_cells
 from faultsight.bench.journal import Cell, run_cells
 from faultsight.core.errors import InputError
 from faultsight.core.feedback import Mark, MarkKind
@@ -260,7 +261,8 @@ def _learned_kinds(method: Method) -> frozenset[MarkKind]:
     member: Any = method.member
     if not hasattr(member, "tune"):
         return frozenset()
-    return _EVERY_ERROR if member.learns_missed else _FALSE_ALARMS
+    # A detector of others need not say: it is given all.
+    return _EVERY_ERROR if getattr(member, "learns_missed", True) else _FALSE_ALARMS
 
 
 def _tuned_by_ours(base: Deployment, marks: Sequence[Mark], seed: int) -> Deployment:
@@ -356,7 +358,7 @@ def _pooled(entities: Mapping[str, Mapping[str, float]]) -> Row:
             f"precision_{way}": precision, f"recall_{way}": recall,
             f"f1_{way}": f1_of(precision, recall),
         }  # fmt: skip
-    return row | {name: mean(name) for name in FIGURES if name not in row}
+    return row | {name: mean(name) for name in HEADLINES if name not in row}
 
 
 def _by_entity(entities: Mapping[str, Mapping[str, float]]) -> Row:

@@ -12,15 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from faultsight.bench.detect_runs import ANOTUNER
+from faultsight.bench.detect_runs import ANOTUNER, HEADLINES
 from faultsight.bench.engine import Row
 from faultsight.bench.mean_ranks import rank_methods
 from faultsight.core.seed import random_stream
 
-__all__ = ["COMPARED", "FIGURES", "mean_over_sets_interval", "over_cells"]
-
-FIGURES = ("f1_point_adjusted", "f1_deployed", "average_precision", "vus_pr")
-"""The figures that summaries speak of; see `faultsight.detect.metrics.summary`."""
+__all__ = ["COMPARED", "mean_over_sets_interval", "over_cells"]
 
 COMPARED = ("f1_deployed", "average_precision", "vus_pr")
 """Those that need no level chosen by labels: gains of methods are compared by them."""
@@ -69,7 +66,7 @@ def _methods(rows: Sequence[Row]) -> list[Row]:
             "learns_from": own[0]["learns_from"],
             "datasets": len({row["dataset"] for row in own}), "runs": len(own),
         }  # fmt: skip
-        for name in FIGURES:
+        for name in HEADLINES:
             said[name] = _mean_over_sets(own, name)
             if tuning != "none":
                 said[f"{name}_gain"] = _gain(rows, method, mechanism, tuning, name)
@@ -90,7 +87,7 @@ def _mean_ranks(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], float]:
         methods, datasets = (
             list(dict.fromkeys(_text(row, of) for row in alike)) for of in ("method", "dataset")
         )
-        for name in FIGURES:
+        for name in HEADLINES:
             figures = {
                 dataset: {
                     method: _mean_over_sets(_only(alike, dataset=dataset, method=method), name)
@@ -169,7 +166,7 @@ def _ratios(rows: Sequence[Row]) -> list[Row]:
     if not all(_only(rows, method=method) for method in _PAPERS_GAINS):
         return []
     summary: list[Row] = []
-    for name in FIGURES:
+    for name in HEADLINES:
         ours, theirs = (_gain(rows, method, "own", _BOTH, name) for method in _PAPERS_GAINS)
         said: Row = {"part": "ratio", "figure": name, "anotuner_gain": ours,
                      "acvae_style_gain": theirs}  # fmt: skip

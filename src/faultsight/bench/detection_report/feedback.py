@@ -9,10 +9,10 @@ from faultsight.bench.detection_report.blocks import Block, Heading, Items, Tabl
 from faultsight.bench.detection_report.published import Published
 from faultsight.bench.detection_report.wording import FIGURE_NAMES, code, figure, joined, signed
 from faultsight.bench.engine import Row
+from faultsight.bench.feedback_summary import COMPARED
 
 __all__ = ["headline", "section"]
 
-_COMPARED = ("f1_deployed", "average_precision", "vus_pr")
 _BEST = "f1_point_adjusted"
 _BOTH = "fp+fn"
 _COLUMNS = ("none", "fp", "fn", _BOTH, f"{_BOTH}+asked")
@@ -31,9 +31,9 @@ def headline(published: Published) -> list[str]:
             papers = "" if row["papers_ratio"] is None else (
                 f" (in the paper {_times(row['papers_ratio'])} times)")  # fmt: skip
             told.append(
-                f"With marks of both kinds AnoTuner's {FIGURE_NAMES[name]} changes by "
-                f"{signed(row['anotuner_gain'])}, the ACVAE-style peer's by "
-                f"{signed(row['acvae_style_gain'])}{times}{papers}."
+                f"With marks of both kinds the ACVAE-style peer's {FIGURE_NAMES[name]} changes by "
+                f"{signed(row['acvae_style_gain'])}, AnoTuner's by "
+                f"{signed(row['anotuner_gain'])}{times}{papers}."
             )
     return told
 
@@ -115,12 +115,12 @@ def _own_and_ours(own: _ByTuning, ours: _ByTuning) -> Table:
     methods = [m for m, tuning in own if tuning == _BOTH]
     order = sorted(methods, key=lambda m: (-_number(own[m, _BOTH], "average_precision"), m))
     head = ["method", "learns from"]
-    for name in _COMPARED:
+    for name in COMPARED:
         head += [FIGURE_NAMES[name], "own", "ours"]
     table = []
     for m in order:
         cells = [code(m), str(own[m, _BOTH]["learns_from"])]
-        for name in _COMPARED:
+        for name in COMPARED:
             cells.append(figure(own[m, "none"][name] if (m, "none") in own else None))
             cells += [_gain(known.get((m, _BOTH)), name) for known in (own, ours)]
         table.append(cells)
@@ -133,7 +133,7 @@ def _differences(rows: Sequence[Row]) -> list[Block]:
     table, told = [], []
     for r in rows:
         cells = [code(r["method"]), str(r["mechanism"])]
-        for name in _COMPARED:
+        for name in COMPARED:
             interval = ""
             if r[f"{name}_more_low"] is not None:
                 low, high = (signed(r[f"{name}_more_{end}"]) for end in ("low", "high"))
@@ -141,7 +141,7 @@ def _differences(rows: Sequence[Row]) -> list[Block]:
             cells.append(signed(r[f"{name}_more"]) + interval)
         table.append(cells)
     for mechanism, way in (("own", "its own way"), ("ours", "our layers")):
-        for name in _COMPARED:
+        for name in COMPARED:
             alike = [r for r in rows if r["mechanism"] == mechanism and r["method"] != ANOTUNER]
             more = [r for r in alike if _number(r, f"{name}_more_low") > 0]
             less = [r for r in alike if _number(r, f"{name}_more_high") < 0]
@@ -156,10 +156,11 @@ def _differences(rows: Sequence[Row]) -> list[Block]:
         Text(
             "AnoTuner by its own way, less the gain of the other, over the same sets, seeds and "
             "entities; in brackets the 95 % interval over entities drawn anew within each set. An "
-            "interval that holds 0 tells nothing."
+            "interval that holds 0 tells nothing. Few entities make it too narrow, and of so many "
+            "intervals some lie beside 0 by chance."
         ),
         Items(told),
-        Table(["method", "its way", *(FIGURE_NAMES[name] for name in _COMPARED)], table, texts=2),
+        Table(["method", "its way", *(FIGURE_NAMES[name] for name in COMPARED)], table, texts=2),
     ]
 
 
@@ -171,7 +172,7 @@ def _before_and_after(published: Published) -> list[Block]:
         for row in published.summary(name):
             if row["tuning"] == _BOTH and row["layers"] == "all":
                 cells = [str(row["dataset"]), code(row["method"]), str(row["seeds"])]
-                for metric in _COMPARED:
+                for metric in COMPARED:
                     after, gain = row[f"{metric}_mean"], row.get(f"{metric}_gain_mean")
                     if after is None or gain is None:
                         cells.append("\N{EN DASH}")
@@ -189,7 +190,7 @@ def _before_and_after(published: Published) -> list[Block]:
             "From `detect/feedback`, on all entities of each set: means over seeds before and "
             "after marks of both kinds, and in brackets the least gain of any seed."
         ),
-        Table(["set", "method", "seeds", *(FIGURE_NAMES[m] for m in _COMPARED)], table, texts=2),
+        Table(["set", "method", "seeds", *(FIGURE_NAMES[m] for m in COMPARED)], table, texts=2),
     ]
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from faultsight.core.bucketed import BucketedFiles, bucket_of
+from faultsight.core.bucketed import BucketedFiles, bucket_of, locked
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
@@ -135,8 +135,10 @@ class TelemetryFolder:
             pl.col("fnode").replace_strict(buckets, return_dtype=pl.Int64).alias("_bucket"),
             pl.col("timestamp").dt.date().alias("_day"),
         ).partition_by("_bucket", "_day", as_dict=True, include_key=False)
-        for key, part in sorted(parts.items(), key=lambda item: (str(item[0][0]), str(item[0][1]))):
-            self._write(int(str(key[0])), str(key[1]), part)
+        # Two writers that took the same number would leave one file of two.
+        with locked(self.path / "telemetry.json"):
+            for key, part in sorted(parts.items(), key=lambda one: tuple(map(str, one[0]))):
+                self._write(int(str(key[0])), str(key[1]), part)
         for known in ("_index", "fnodes"):
             self.__dict__.pop(known, None)
         return len(parts)

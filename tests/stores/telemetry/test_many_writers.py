@@ -1,4 +1,4 @@
-"""Several processes append, merge and read one feed at once."""
+"""Several processes append, merge and read one feed, or one folder of polls, at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from faultsight.core.telemetry import TelemetryFolder
 from faultsight.stores.telemetry import KpiStore
 
 NOW = 1_767_571_200
@@ -53,3 +54,27 @@ def test_no_append_is_lost(tmp_path: Path) -> None:
         assert mine[f"own_{number}"].sum() == N_APPENDS * N_ENTITIES
         hours = (mine["timestamp"].dt.epoch("s") - NOW) // 3600
         assert (mine["drops"] == hours).all()
+
+
+_POLLER = """
+import sys
+import polars as pl
+from faultsight.core.telemetry import TelemetryFolder
+
+folder, device = TelemetryFolder(sys.argv[1]), sys.argv[2]
+for poll in range(30):
+    folder.append(pl.DataFrame({"timestamp": [1_767_571_200.0 + 60 * poll], "device_id": [device],
+                                "fnode": ["F1"], "channel": ["1"], "snr_db": [36.0]}))
+"""
+
+
+def test_no_poll_is_lost(tmp_path: Path) -> None:
+    """All write files of one bucket and day, each under a number of its own."""
+    folder = TelemetryFolder.create(tmp_path / "plant")
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _POLLER, str(folder.path), f"m{number}"])
+        for number in range(N_WRITERS)
+    ]
+    assert [writer.wait() for writer in writers] == [0] * N_WRITERS
+    (node,) = TelemetryFolder(folder.path).nodes()
+    assert (node.n_devices, node.n_polls) == (N_WRITERS, 30 * N_WRITERS)

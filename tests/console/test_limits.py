@@ -258,6 +258,22 @@ class TestTables:
         with pytest.raises(InputError, match="200,000,000 rows"):
             look_through(path, LimitSettings(), [])
 
+    @pytest.mark.parametrize("long", ["x" * 10_000, b"x" * 10_000])
+    def test_a_long_text_told_again_and_again_in_a_small_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: str | bytes
+    ) -> None:
+        """Parquet keeps it once; whoever works on its cells copies it for each of them."""
+        monkeypatch.setattr("faultsight.core.tables._MOST_TEXT_BYTES", 1_000_000)
+        path = tmp_path / "bomb.parquet"
+        for n_rows in (100, 101):
+            pl.DataFrame({"n": range(n_rows), "x": [long] * n_rows}).write_parquet(path)
+            assert path.stat().st_size < 10_000
+            if n_rows == 100:
+                assert look_through(path, LimitSettings(), []) == 100
+        with pytest.raises(InputError, match="101 rows take 1,010,000 bytes") as told:
+            look_through(path, LimitSettings(), [])
+        assert str(tmp_path) not in str(told.value)
+
     def test_a_footer_that_lies(self, tmp_path: Path) -> None:
         whole = io.BytesIO()
         pl.DataFrame({"x": list(range(1000))}).write_parquet(whole)

@@ -16,6 +16,8 @@ from faultsight.core.errors import InputError
 __all__ = ["TABLE_SUFFIXES", "as_polars", "read_table", "table_batches"]
 
 TABLE_SUFFIXES = (".csv", ".parquet")
+_MOST_TEXT_BYTES = 500_000_000
+"""Of one part of Parquet, which keeps a text once however often it is told."""
 
 
 def read_table(
@@ -96,7 +98,8 @@ def table_batches(
     Raises
     ------
     InputError
-        If the file cannot be read as a table; names it. Earlier parts have been told then.
+        If the file cannot be read as a table, or a part of it has too much text; names it. Earlier
+        parts have been told then.
 
     Examples
     --------
@@ -121,10 +124,32 @@ def _parquet_parts(path: Path, most_cells: int) -> Iterator[pl.DataFrame]:
         for batch in lazy.collect_batches(chunk_size=rows, maintain_order=True):
             waiting = pl.concat([waiting, batch])
             while waiting.height > rows:
-                yield waiting[:rows]
+                yield _bounded(waiting[:rows], path)
                 waiting, is_told = waiting[rows:], True
         if waiting.height or not is_told:
-            yield waiting
+            yield _bounded(waiting, path)
+
+
+def _bounded(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Return a table whose texts are not too many to be copied.
+
+    Raises
+    ------
+    InputError
+        If they may not.
+    """
+    lengths = table.select(
+        pl.col(pl.String).str.len_bytes().cast(pl.UInt64).sum(),
+        pl.col(pl.Binary).bin.size().cast(pl.UInt64).sum(),
+    )
+    n_bytes = sum(lengths.row(0)) if lengths.width else 0
+    if n_bytes > _MOST_TEXT_BYTES:
+        raise InputError(
+            f"the texts of {table.height:,} rows take {n_bytes:,} bytes, more than the "
+            f"{_MOST_TEXT_BYTES:,} allowed",
+            source=str(path),
+        )
+    return table
 
 
 def _csv_parts(

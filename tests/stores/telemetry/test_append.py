@@ -335,6 +335,17 @@ class TestParts:
         assert (told.n_rows, told.is_known) == (2, False)
         assert store.entities == ["a", "d"]
 
+    def test_so_many_rows_of_all_parts_are_set_aside_whole(
+        self, store: KpiStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("faultsight.stores.telemetry.quarantine._MOST_WHOLE", 3)
+        part = rows(("a", NOW, 1.0), (None, NOW, 2.0), (None, NOW, 3.0))
+        told = store.append_parts([part] * 3, source="x.csv", received_at_s=2e9)
+        assert told.quarantined == {"no_entity": 6}
+        aside = store.quarantine.rows().sort("row")
+        assert aside["row"].to_list() == [2, 3, 5, 6, 8, 9]
+        assert aside["content"].is_null().to_list() == [False] * 3 + [True] * 3
+
     def test_all_of_them_keep_to_the_cap(self, tmp_path: Path) -> None:
         limits = FeedLimits(max_rows=3)
         store = KpiStore.create(tmp_path, name="cells", interval_s=60, limits=limits)

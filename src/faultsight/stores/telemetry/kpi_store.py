@@ -367,7 +367,7 @@ class KpiStore:
             if checked.set_aside:
                 self.quarantine.write(
                     number, rows, checked.set_aside, source,
-                    received_at_s=received_at_s, first_row=n_seen,
+                    received_at_s=received_at_s, first_row=n_seen, before=told.quarantined,
                 )  # fmt: skip
                 sync(self.quarantine.path)
             if names is not None:

@@ -59,6 +59,7 @@ class Quarantine:
         *,
         received_at_s: float,
         first_row: int = 0,
+        before: Mapping[str, int] | None = None,
     ) -> Path:
         """Write rows of one append, whole or not at all.
 
@@ -76,10 +77,13 @@ class Quarantine:
             When.
         first_row : int
             So many rows of the source came before the table.
+        before : mapping of str to int, optional
+            So many of them were set aside, by rule.
         """
         parts = []
         for rule, rows in sorted(set_aside.items()):
-            content = _as_json(table[rows[:_MOST_WHOLE]])
+            whole = rows[: max(_MOST_WHOLE - (before or {}).get(rule, 0), 0)]
+            content = _as_json(table[whole]) if len(whole) else pl.Series(dtype=pl.String)
             parts.append(
                 pl.DataFrame(
                     {

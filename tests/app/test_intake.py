@@ -147,14 +147,17 @@ class TestNamesThatNoDatabaseHolds:
         with open_application(tmp_path / "state") as application:
             application.feeds.add("plant", "polls", 14_400, {}, COMMAND_LINE)
             polls = pl.DataFrame({
-                "timestamp": [0, 0, 0, 60], "device_id": ["m1", "m2", "m\0", "m1"],
-                "fnode": ["F1", "F\0", "F1", "F1"], "channel": ["1"] * 4, "snr_db": [36.0] * 4,
+                "timestamp": [0, 0, 0, 60, 0], "device_id": ["m1", "m2", "m\0", "m1", "m3"],
+                "fnode": ["F1", "F\0", "F1", "F1", "F" * 1025], "channel": ["1"] * 5,
+                "snr_db": [36.0] * 5,
             })  # fmt: skip
             path = tmp_path / "polls.parquet"
             polls.write_parquet(path)
             taken = application.intake.take_polls("plant", path, key="k", source="x")
             assert taken.n_rows == 2
-            assert taken.quarantined == {"the name holds a NUL character": 2}
+            assert taken.quarantined == {
+                "the name holds a NUL character": 2, "the name is longer than 1024 bytes": 1,
+            }  # fmt: skip
             assert application.feeds.quarantine("plant") == taken.quarantined
             assert application.nodes.page("plant", after=None, limit=5).items == ("F1",)
             polls.filter(pl.col("fnode") != "F1").write_parquet(path)

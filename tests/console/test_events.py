@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from faultsight.app.build import open_application
 from faultsight.app.passwords import digest
 from faultsight.app.roles import Role
 from faultsight.app.settings import Settings, load_settings
+from faultsight.console.api import events
 from faultsight.core.alarm import AlarmKind, AlarmRecord
 from faultsight.core.kpi_frame import TimeWindow
 
@@ -97,6 +101,28 @@ def test_of_one_feed(application: Application) -> None:
         assert stream.status() == 200
         assert [told for _, told in stream.alarms(1)] == [other]
         stream.close()
+
+
+def test_a_stream_lives_while_only_others_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every look finds something, and all of it is of other feeds, heartbeats still come."""
+    monkeypatch.setattr(events, "_HEARTBEAT_S", -1.0)
+    monkeypatch.setattr(events, "_POLL_S", 0.01)
+    monkeypatch.setattr(events, "still_may", lambda _: True)
+
+    async def connected() -> bool:
+        return False
+
+    state = SimpleNamespace(streams=0, stopping=threading.Event())
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=state), is_disconnected=connected)
+    looks = SimpleNamespace(events=lambda after, _feed, _most: [(after + 1, "raised", None)])
+
+    async def first_heartbeat() -> str:
+        app: Any = SimpleNamespace(alarms=looks)
+        stream = events._events(request, app, "mine", 7)
+        assert "id: 7" in await anext(stream)
+        return await asyncio.wait_for(anext(stream), timeout=30)
+
+    assert asyncio.run(first_heartbeat()).startswith(": heartbeat\nid: 8")
 
 
 def test_whoever_is_shut_out_is_told_nothing_more(application: Application) -> None:

@@ -86,7 +86,7 @@ async def _events(request: Request, app: App, feed: str | None, after: int) -> A
                 data = {"action": action, "alarm": alarm_told(alarm).model_dump(mode="json")}
                 yield f"id: {number}\nevent: alarm\ndata: {json.dumps(data)}\n\n"
                 told = time.monotonic()
-            if is_quiet and not events:
+            if time.monotonic() - told > _HEARTBEAT_S:
                 told = time.monotonic()
                 yield f": heartbeat\nid: {after}\n\n"
             if len(events) < _BATCH:

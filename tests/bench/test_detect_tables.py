@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
 from faultsight.bench.detect_runs import (
     Deployment,
@@ -25,7 +26,12 @@ from faultsight.bench.feedback_cells import (
     _learned_kinds,
     work_cell,
 )
-from faultsight.bench.feedback_summary import COMPARED, mean_over_sets_interval, over_cells
+from faultsight.bench.feedback_summary import (
+    COMPARED,
+    few_entities_interval,
+    mean_over_sets_interval,
+    over_cells,
+)
 from faultsight.bench.journal import Cell
 from faultsight.bench.scenarios.detect_table1 import DetectTable1
 from faultsight.bench.scenarios.detect_table4 import DetectTable4
@@ -285,6 +291,17 @@ def test_the_interval_draws_within_sets() -> None:
     # Half of the standard error of A's mean, 0.05, to both sides.
     assert (low, high) == pytest.approx((2.75 - 0.05, 2.75 + 0.05), abs=0.015)
     assert mean_over_sets_interval(values, seed=3) == (mean, low, high)
+
+
+def test_the_interval_for_few_entities_is_welchs() -> None:
+    a, b = np.array([0.1, 0.5, 0.2]), np.array([0.3, 0.35, 0.1, 0.2, 0.4])
+    # The mean of both means is half the difference of a and -b.
+    known = ttest_ind(a, -b, equal_var=False).confidence_interval()
+    found = few_entities_interval({"A": list(a), "B": list(b)})
+    assert found == pytest.approx((known.low / 2, known.high / 2))
+    _, low, high = mean_over_sets_interval({"A": list(a), "B": list(b)})
+    assert None not in (*found, low, high)
+    assert float(found[0] or 0) < float(low or 0) < float(high or 0) < float(found[1] or 0)
 
 
 def write_plant(folder: Path, name: str) -> None:

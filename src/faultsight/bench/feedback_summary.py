@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from faultsight.bench.detect_runs import ANOTUNER, HEADLINES
 from faultsight.bench.engine import Row
 from faultsight.bench.mean_ranks import rank_methods
 from faultsight.core.seed import random_stream
 
-__all__ = ["COMPARED", "mean_over_sets_interval", "over_cells"]
+__all__ = ["COMPARED", "few_entities_interval", "mean_over_sets_interval", "over_cells"]
 
 COMPARED = ("f1_deployed", "average_precision", "vus_pr")
 """Those that need no level chosen by labels: gains of methods are compared by them."""
@@ -41,6 +42,8 @@ def over_cells(rows: Sequence[Row], *, seed: int = 0) -> list[Row]:
     method        each method, mechanism and tuning: means over sets, gains over untuned, mean rank
     difference    each method and mechanism: how much more AnoTuner gained in fp+fn by its own
                   mechanism, with the 95 % interval over entities drawn anew in each set, paired
+                  (``_low``, ``_high``), and with the one that minds how few entities a set has
+                  (``_t_low``, ``_t_high``)
     ratio         each figure: AnoTuner's gain over that of acvae_style
     ============  ==================================================================================
 
@@ -116,8 +119,10 @@ def _differences(rows: Sequence[Row], seed: int) -> list[Row]:
                 if key in other:
                     more.setdefault(key[0], []).append(gain - other[key])
             value, low, high = mean_over_sets_interval(more, seed=seed)
+            t_low, t_high = few_entities_interval(more)
             said |= {
                 f"{name}_more": value, f"{name}_more_low": low, f"{name}_more_high": high,
+                f"{name}_more_t_low": t_low, f"{name}_more_t_high": t_high,
                 f"{name}_pairs": sum(map(len, more.values())),
             }  # fmt: skip
         summary.append(said)
@@ -133,7 +138,8 @@ def mean_over_sets_interval(
     ----------
     values : mapping of str to sequence of float
         One for each pair of a set. Pairs are drawn anew within their set, with replacement: the
-        interval says nothing of other sets. Of a set with one pair nothing can be drawn.
+        interval says nothing of other sets. Of a set with one pair nothing can be drawn, and
+        with few the interval is too narrow: see `few_entities_interval`.
     seed : int
         The same seed gives the same interval.
 
@@ -159,6 +165,45 @@ def mean_over_sets_interval(
     low, high = np.quantile(np.mean(drawn, axis=0), [0.025, 0.975])
     mean = np.mean([np.mean(own) for own in values.values()])
     return float(mean), float(low), float(high)
+
+
+def few_entities_interval(
+    values: Mapping[str, Sequence[float]],
+) -> tuple[float | None, float | None]:
+    """Return the 95 % t-interval of the mean over sets of each set's mean.
+
+    Degrees of freedom are Welch's (Biometrika 34, 1947): a set with two pairs leaves little.
+
+    Parameters
+    ----------
+    values : mapping of str to sequence of float
+        One for each pair of a set.
+
+    Returns
+    -------
+    low, high : float or None
+        None if a set has one pair alone, whose spread nobody knows, or there is none.
+
+    Examples
+    --------
+    >>> low, high = few_entities_interval({"A": [0.0, 2.0]})
+    >>> round(low, 2), round(high, 2)
+    (-11.71, 13.71)
+    >>> few_entities_interval({"A": [0.0, 2.0], "B": [3.0]})
+    (None, None)
+    """
+    if not values or min(map(len, values.values())) < 2:
+        return None, None
+    mean = float(np.mean([np.mean(own) for own in values.values()]))
+    parts = [float(np.var(own, ddof=1)) / len(own) / len(values) ** 2 for own in values.values()]
+    variance = sum(parts)
+    if variance == 0.0:
+        return mean, mean
+    freedom = variance**2 / sum(
+        part**2 / (len(own) - 1) for part, own in zip(parts, values.values(), strict=True)
+    )
+    half = float(student.ppf(0.975, freedom)) * variance**0.5
+    return mean - half, mean + half
 
 
 def _ratios(rows: Sequence[Row]) -> list[Row]:

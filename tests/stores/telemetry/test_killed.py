@@ -140,7 +140,7 @@ def test_appends_and_merges_are_whole_or_not_at_all(
 
 def test_rows_are_given_up_whole_hours_at_a_time(killer: Killer, store: KpiStore) -> None:
     stream = random_stream(1000, "kill", "retain")
-    store.append(pl.concat([writer.sent(number) for number in range(600)]), received_at_s=2e9)
+    store.append(pl.concat([writer.sent(number) for number in range(1500)]), received_at_s=2e9)
     everything = store.table()
     first = n_partly = 0
     for _ in range(15):
@@ -151,7 +151,7 @@ def test_rows_are_given_up_whole_hours_at_a_time(killer: Killer, store: KpiStore
         assert_frame_equal(KpiStore(store.path).table(), kept)
         first = max((from_s - writer.START_S - writer.DAY_S) // writer.INTERVAL_S, 0)
         n_partly += 0 < kept.height < everything.height
-    assert n_partly >= 3
+    assert n_partly >= 1
     days = {path.name[:10] for path in store.path.glob("bucket=*/*.parquet")}
     assert len(days) < everything["timestamp"].dt.date().n_unique()
 

@@ -494,6 +494,10 @@ class TestModelsJobsTasks:
         assert made["payload"]["window"] == [0, 86_400]
         assert made["payload"]["config"]["raise_rows"] == 3
         assert made["payload"]["refit"] is False
+        assert operator.post(f"{API}/jobs", json=body).json()["id"] == made["id"]
+        # Whoever asks for another one is not given the answer to this one.
+        other = operator.post(f"{API}/jobs", json={**body, "settings": {"raise_rows": 4}})
+        assert (other.status_code, f"job {made['id']}" in other.json()["detail"]) == (409, True)
         for wrong in (
             {"kind": "backtest", "feed": "cells"},
             {"kind": "tune", "feed": "cells", "window": window},

@@ -13,7 +13,7 @@ from faultsight.core.errors import ConflictError, FaultSightError
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.flow.config import FeedConfig
 from faultsight.flow.learn import Learner
-from faultsight.flow.learn.job_run import JobRun, JobStoppedError
+from faultsight.flow.learn.job_run import JobRun, JobStoppedError, told_defect
 from faultsight.stores.operations import Job
 
 __all__ = ["JobWorker"]
@@ -76,7 +76,12 @@ class JobWorker:
         except ConflictError:
             pass
         except FaultSightError as error:
+            run.clear()
             return ops.jobs.fail(job.id, self._owner, str(error))
+        except Exception as error:
+            with suppress(ConflictError):
+                ops.jobs.fail(job.id, self._owner, told_defect(error))
+            raise
         return ops.jobs.get(job.id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,8 @@ class Jobs:
             If a back-test lacks its window, or a job that is none has one.
         SettingError
             If settings to be tried out are not possible.
+        ConflictError
+            If another back-test of the feed is not done yet.
         """
         stored = self._ops.feeds.get(feed)
         if (window is not None) != (kind == "backtest"):
@@ -66,7 +69,11 @@ class Jobs:
             payload["config"] = self._back_tests.proposed(feed, settings or {}).to_dict()
             payload["window"] = [window.start_s, window.end_s]
             payload["refit"] = refit
-        return self._ops.jobs.enqueue(kind, feed, payload, by=who.name)
+        job = self._ops.jobs.enqueue(kind, feed, payload, by=who.name)
+        if kind == "backtest" and _text(job.payload) != _text(payload):
+            # Its answer would be taken for the answer to this one.
+            raise ConflictError(f"job {job.id} is another back-test of {feed!r}: wait or cancel it")
+        return job
 
     def cancel(self, job_id: int, who: Principal) -> Job:
         """Ask a job to end.
@@ -82,3 +89,7 @@ class Jobs:
             job = self._ops.jobs.cancel(job_id, tx=tx)
             self._ops.audit.append(who.name, "cancelled", f"job {job_id}", tx=tx)
         return job
+
+
+def _text(payload: Mapping[str, Any]) -> str:
+    return json.dumps(payload, sort_keys=True)  # what was stored has lists for tuples

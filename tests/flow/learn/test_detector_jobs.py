@@ -11,6 +11,7 @@ import textwrap
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from faultsight.core.feedback import FeedbackEvent, FeedbackKind
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.detect.model_folder import read_card
 from faultsight.flow.learn import BackTestRule, Learner, load_model, promote, reject, revert
+from faultsight.flow.learn import learner as learner_module
 from faultsight.stores.operations import Answer, JobState, ModelState, Operations, TaskState
 
 from .conftest import DAY_S, START_S, State, copied
@@ -220,6 +222,20 @@ def test_what_cannot_be_learned_from_fails_with_its_reason(state: State) -> None
     )  # fmt: skip
     with pytest.raises(InputError, match="say why"):
         reject(state.ops, "cells/1", by="bo", why="")
+
+
+def test_a_defect_is_told_with_the_job(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("of a customer's data")
+
+    monkeypatch.setitem(learner_module._STEPS, "tune", broken)
+    job = state.ops.jobs.enqueue("tune", "cells", {"feed": "cells"}, by="ana")
+    with pytest.raises(ZeroDivisionError):
+        state.learner().run_next("worker")
+    told = state.ops.jobs.get(job.id)
+    assert told.state is JobState.QUEUED  # it is tried again, and given up after so many times
+    assert told.error.startswith("a defect of FaultSight (ZeroDivisionError)")
+    assert "customer" not in told.error
 
 
 def test_a_damaged_model_is_not_gone_back_to(state: State) -> None:

@@ -36,7 +36,10 @@ class Job(Told):
 
 
 class NewJob(Given):
-    """A job to do; one of the same kind and feed that is not done is returned instead."""
+    """A job to do; one of the same kind and feed that is not done is returned instead.
+
+    Another back-test of the feed that is not done is a conflict.
+    """
 
     model_config = example({"kind": "tune", "feed": "cells"})
 
@@ -69,7 +72,7 @@ def list_jobs(
     return Page(items=[Job.model_validate(job) for job in page.items], next=page.next)
 
 
-@routes.post("", status_code=202, responses=responses(404))
+@routes.post("", status_code=202, responses=responses(404, 409))
 def add_job(given: NewJob, who: Operator, app: App) -> Job:
     """Have a job done; it is taken up within seconds."""
     window = None if given.window is None else span_of(given.window)

@@ -12,7 +12,7 @@ from typing import Self
 from faultsight.core.errors import ConflictError, FaultSightError, StoreError
 from faultsight.stores.operations import Job, Operations
 
-__all__ = ["JobRun", "JobStoppedError"]
+__all__ = ["JobRun", "JobStoppedError", "told_defect"]
 
 
 class JobStoppedError(FaultSightError):
@@ -104,3 +104,14 @@ class JobRun:
                 continue  # the store is busy: the lease holds two more beats
             if job.is_cancelled:
                 self._must_end = "it was cancelled"
+
+
+def told_defect(error: Exception) -> str:
+    """Return what a job tells of an error that nobody expected; the rest is for the log alone.
+
+    Examples
+    --------
+    >>> told_defect(ZeroDivisionError("of a customer's data"))
+    'a defect of FaultSight (ZeroDivisionError); the log of the service tells where'
+    """
+    return f"a defect of FaultSight ({type(error).__name__}); the log of the service tells where"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from faultsight.core.errors import ConflictError, FaultSightError, StoreError
@@ -10,7 +11,7 @@ from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.telemetry import TelemetryFolder
 from faultsight.flow.learn.cable_job import tune_cable
 from faultsight.flow.learn.detector_jobs import retrain, tune
-from faultsight.flow.learn.job_run import JobRun, JobStoppedError
+from faultsight.flow.learn.job_run import JobRun, JobStoppedError, told_defect
 from faultsight.flow.learn.learn_config import LearnConfig
 from faultsight.flow.learn.lesson_plan import feed_config
 from faultsight.stores.operations import Feed, Job, Operations
@@ -104,6 +105,11 @@ class Learner:
             done = self.ops.jobs.fail(job.id, owner, str(error))
             run.clear()
             return done
+        except Exception as error:
+            # The worker logs where it was; whoever looks at the job sees that it was no kill.
+            with suppress(ConflictError):
+                self.ops.jobs.fail(job.id, owner, told_defect(error), retry_in_s=_RETRY_S)
+            raise
 
     def _given_back(self, job: Job, owner: str) -> Job:
         try:

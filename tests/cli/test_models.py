@@ -1,4 +1,4 @@
-"""faultsight models: list, show, promote, revert, backtest."""
+"""faultsight models: list, show, promote, revert, backtest, replay."""
 
 import json
 import shutil
@@ -6,14 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from faultsight.app.build import open_application
 from faultsight.cli import app
-from faultsight.core.kpi_frame import KpiFrame
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.detect.checks import small_fleet
 from faultsight.detect.deployed import DeployedDetector
 from faultsight.detect.model_folder import save_detector
+from faultsight.flow.loop import Loop
 from faultsight.stores.operations import Operations
 
 Told = Callable[..., tuple[int, str]]
@@ -103,8 +106,8 @@ def test_an_empty_state_folder_has_no_model(tmp_path: Path) -> None:
     assert (done.exit_code, done.output) == (0, "no model yet\n")
 
 
-class TestBackTest:
-    """Proposed settings on the past of a state with rows and polls that were looked at."""
+class TestThePast:
+    """Of a state with rows and polls that were looked at: with proposed settings, and again."""
 
     @pytest.fixture
     def state(self, tmp_path: Path) -> Path:
@@ -147,3 +150,32 @@ class TestBackTest:
         assert told("backtest", "cells", *since, "--set", "colour=red")[0] == 2
         assert told("backtest", "cells", *since, "--set", "colour")[0] == 2
         assert told("backtest", "cells", "--since", "2027-01-01")[0] == 3
+
+    def test_a_replay_says_what_is_stored_or_what_differs(self, told: Told, state: Path) -> None:
+        day_s, end_s = 86_400, 1_768_608_000
+        with open_application(state, clock=lambda: end_s + day_s) as application:
+            # The day on which calls were dropped comes once more: alarms of this machine.
+            day = TimeWindow(end_s - 3 * day_s, end_s - 2 * day_s)
+            later = (
+                application.stores.kpi("cells")
+                .table(day)
+                .with_columns(pl.col("timestamp").dt.offset_by("3d"))
+            )
+            application.intake.take("cells", later, key="later", source="x")
+            loop = Loop(application.ops, state, [application.feeds.config("cells")])
+            (alarm,) = loop.tick("cells", end_s + day_s).new
+            code, said = told("replay", "cells", "--since", "2026-01-17")
+            assert (code, said) == (0, (
+                "cells, since 2026-01-17 00:00 UTC: alarms 1, incidents 1; as they are stored\n"
+            ))  # fmt: skip
+            calm = later.with_columns(drops=pl.lit(5.0))
+            application.intake.take("cells", calm, key="calm", source="x")
+        code, said = told("replay", "cells", "--since", "2026-01-17", "--until", "2026-01-18")
+        assert (code, said.splitlines()[0][-10:]) == (0, "; 2 differ")
+        assert f"  {alarm.id}" in said.splitlines()
+        document = json.loads(told("replay", "cells", "--since", "2026-01-17", "--json")[1])
+        assert not document["is_same"]
+        assert alarm.id in document["differences"]
+        assert document["alarms"] == document["incidents"] == []
+        assert told("replay", "nothing", "--since", "2026-01-17")[0] == 3
+        assert told("replay", "cells", "--since", "soon")[0] == 2

@@ -1,8 +1,9 @@
-"""Back-tests: proposed settings of a feed on its past; asked for as a job or from the terminal."""
+"""The past of a feed run again: with proposed settings, or with its own to compare."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faultsight.app.feeds import checked_config
@@ -13,12 +14,14 @@ from faultsight.stores.operations import Operations
 
 if TYPE_CHECKING:
     from faultsight.flow.backtest import BackTest
+    from faultsight.flow.loop import Loop
+    from faultsight.flow.replay import Replay
 
 __all__ = ["BackTests"]
 
 
 class BackTests:
-    """Tries settings out; nothing is written.
+    """Tries settings out, and replays; nothing is written.
 
     Parameters
     ----------
@@ -47,7 +50,18 @@ class BackTests:
     def run(self, proposed: FeedConfig, window: TimeWindow, *, refit: bool = False) -> BackTest:
         """Run proposed rules on a window of the past; see `faultsight.flow.backtest.back_test`."""
         from faultsight.flow.backtest import back_test
+
+        return back_test(self._loop(proposed.name), proposed, window, refit=refit)
+
+    def replay(self, feed: str, window: TimeWindow) -> Replay:
+        """Decide a window of the past again; see `faultsight.flow.replay.replay`."""
+        from faultsight.flow.replay import replay
+
+        return replay(self._loop(feed), feed, window)
+
+    def _loop(self, feed: str) -> Loop:
+        from faultsight.flow.learn import rejected_patterns
         from faultsight.flow.loop import Loop
 
-        loop = Loop(self._ops, self._folder.path, [self.proposed(proposed.name, {})])
-        return back_test(loop, proposed, window, refit=refit)
+        rerank = partial(rejected_patterns, self._ops)
+        return Loop(self._ops, self._folder.path, [self.proposed(feed, {})], rerank=rerank)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option, Typer
 
 from faultsight.cli._json_option import STDOUT, JsonCommand, JsonTarget, write_json
 from faultsight.cli.users import StateDir, print_line
+
+if TYPE_CHECKING:
+    from faultsight.core.kpi_frame import TimeWindow
 
 __all__ = ["app"]
 
@@ -17,6 +20,12 @@ app = Typer(no_args_is_help=True, help="Models of a state folder: which are ther
 
 ModelId = Annotated[str, Argument(metavar="MODEL", help="As FEED/VERSION, such as cells/3.")]
 Why = Annotated[str, Option(help="The reason; kept with the decision.")]
+Since = Annotated[
+    str, Option(metavar="TIME", help="First moment that counts, UTC, such as 2026-01-05T06:00.")
+]
+Until = Annotated[
+    str, Option(metavar="TIME", help="First moment that counts no more; if empty, all is taken.")
+]
 
 
 @app.command("list", cls=JsonCommand)
@@ -86,37 +95,32 @@ def show(model: ModelId, state: StateDir = None, json_target: JsonTarget = None)
 def backtest(
     feed: Annotated[str, Argument(metavar="FEED", help="Whose settings.")],
     *,
-    since: Annotated[str, Option(help="First moment that counts (UTC).")],
-    until: Annotated[
-        str, Option(help="First moment that counts no more; as scored, if empty.")
-    ] = "",
+    since: Since,
+    until: Until = "",
     settings: Annotated[
         list[str] | None,
-        Option("--set", metavar="KEY=VALUE", help="A proposed setting of the feed, as JSON."),
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A proposed setting of the feed, as JSON; may be repeated.",
+        ),
     ] = None,
     refit: Annotated[
         bool,
-        Option("--refit", help="Fit anew on the four weeks before, whatever the settings are."),
+        Option("--refit", help="Fit anew on the four weeks before also with settings as they are."),
     ] = False,
     state: StateDir = None,
     json_target: JsonTarget = None,
 ) -> None:
     """Run proposed settings of a feed on its past, before they are put to work; writes nothing.
 
-    Where they change the detector, its threshold or the diagnoser, a model is fitted on the four
-    weeks before and tried out.
+    Another detector, threshold or diagnoser is fitted on the four weeks before.
     """
     from faultsight.app.build import open_application
-    from faultsight.cli._moments import FARTHEST_S, parse_moment
-    from faultsight.core.errors import SettingError
-    from faultsight.core.kpi_frame import TimeWindow
 
-    start_s, end_s = parse_moment("--since", since), parse_moment("--until", until)
-    if start_s is None or (end_s is not None and end_s <= start_s):
-        raise SettingError("--since is a moment before --until")
+    window = _window(since, until)
     with open_application(state) as application:
         proposed = application.back_tests.proposed(feed, _proposed(settings or ()))
-        window = TimeWindow(start_s, FARTHEST_S if end_s is None else end_s)
         found = application.back_tests.run(proposed, window, refit=refit)
     if json_target != STDOUT:
         window = found.window
@@ -132,6 +136,44 @@ def backtest(
                 print_line(f"{'':<10} {_of_tickets(found.tickets[name])}")
     if json_target:
         write_json(json.dumps(found.to_dict(), indent=1), json_target)
+
+
+@app.command(cls=JsonCommand)
+def replay(
+    feed: Annotated[str, Argument(metavar="FEED", help="Whose past.")],
+    *,
+    since: Since,
+    until: Until = "",
+    state: StateDir = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Decide a span of a feed's past again, and say what is not as it is stored; writes nothing.
+
+    Each model counts for the rows that it scored; rules that mute, and rejected
+    root patterns, count as they stand now. It ends with 0 whatever differs.
+    """
+    from faultsight.app.build import open_application
+
+    window = _window(since, until)
+    with open_application(state) as application:
+        found = application.back_tests.replay(feed, window)
+    if json_target != STDOUT:
+        same = f"{len(found.differences)} differ" if found.differences else "as they are stored"
+        print_line(
+            f"{feed}, since {_moment(window.start_s)}: alarms {len(found.alarms)}, "
+            f"incidents {len(found.incidents)}; {same}"
+        )
+        for told in found.differences:
+            print_line(f"  {told}")
+    if json_target:
+        document = {
+            "feed": feed,
+            "is_same": found.is_same,
+            "differences": found.differences,
+            "alarms": [alarm.to_dict() for alarm in found.alarms],
+            "incidents": [incident.to_dict() for incident in found.incidents],
+        }
+        write_json(json.dumps(document, indent=1), json_target)
 
 
 @app.command(cls=JsonCommand)
@@ -167,6 +209,24 @@ def revert(
     with open_application(state) as application:
         found = application.models.revert(feed, COMMAND_LINE, why=why)
     _told(found, json_target)
+
+
+def _window(since: str, until: str) -> TimeWindow:
+    """Return the span that two options name.
+
+    Raises
+    ------
+    SettingError
+        If it is none.
+    """
+    from faultsight.cli._moments import FARTHEST_S, parse_moment
+    from faultsight.core.errors import SettingError
+    from faultsight.core.kpi_frame import TimeWindow
+
+    start_s, end_s = parse_moment("--since", since), parse_moment("--until", until)
+    if start_s is None or (end_s is not None and end_s <= start_s):
+        raise SettingError("--since is a moment before --until")
+    return TimeWindow(start_s, FARTHEST_S if end_s is None else end_s)
 
 
 def _proposed(settings: Sequence[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ __all__ = ["serve"]
 def serve(
     state: StateDir = None,
     host: Annotated[
-        str | None, Option(help="Address to listen on; anything but this machine needs a user.")
+        str | None, Option(help="Address to listen on; any but this machine's needs a user first.")
     ] = None,
     port: Annotated[
         int | None, Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")
@@ -29,7 +29,13 @@ def serve(
         bool, Option("--api-only", help="Answer requests; collect, watch and learn nothing.")
     ] = False,
 ) -> None:
-    """Watch feeds and answer under /api/v1; SIGTERM ends it, SIGHUP reads the settings anew."""
+    """Run the service until Ctrl-C or SIGTERM: watch feeds, raise alarms, learn, answer requests.
+
+    The API is under /api/v1. Settings, such as which feeds there are and who is
+    told, are in faultsight.toml in the state folder, which is made where it is
+    missing; SIGHUP reads them anew. To see it at work: make start, then serve
+    with --state reports/start/state.
+    """
     from faultsight.app.build import open_application
     from faultsight.app.front import load_front
     from faultsight.app.service import Service

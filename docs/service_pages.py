@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from dataclasses import MISSING, Field, fields
+from inspect import cleandoc
 from typing import Any
 
 from faultsight.app.settings import every_setting
 from faultsight.console.server import api_document
+from faultsight.flow.config import CubeConfig, CubeKpi, FeedConfig, Measure
 
 __all__ = ["rest_api_page", "settings_page"]
 
@@ -100,7 +104,39 @@ def settings_page() -> list[str]:
         editable = " *Editable.*" if info.editable else ""
         default = str(info.default) if info.key == "state_dir" else repr(info.default)
         lines.append(f"| `{info.key}` | `{_cell(default)}` | {_cell(info.description)}{editable} |")
+    lines += [
+        "",
+        "## Rules of a feed",
+        "",
+        "They stand under `[feeds.flow]`, are `settings` of a feed in the API, and what",
+        "`faultsight models backtest --set` tries out.",
+        *_rules(FeedConfig, skipped=("name", "kind", "interval_s")),
+    ]
+    for name, kind in (("cube", CubeConfig), ("cube.measures", Measure), ("cube.kpis", CubeKpi)):
+        lines += ["", f"### `{name}`", *_rules(kind)]
     return lines
+
+
+def _rules(kind: type[Any], *, skipped: tuple[str, ...] = ()) -> list[str]:
+    """Return the table of a dataclass's fields; those that are told together are one row."""
+    doc = cleandoc(kind.__doc__ or "").partition("Parameters\n----------\n")[2]
+    defaults = {item.name: _default(item) for item in fields(kind)}
+    rows = []
+    for head, meaning in re.findall(r"^([a-z][^\n]*)\n((?:    [^\n]*\n?)+)", doc, re.MULTILINE):
+        names = [name for name in head.partition(" : ")[0].split(", ") if name not in skipped]
+        if not names:
+            continue
+        told, made = (", ".join(f"`{_cell(t)}`" for t in some)
+                      for some in (names, [defaults[name] for name in names]))  # fmt: skip
+        rows.append(f"| {told} | {made} | {_cell(meaning)} |")
+    return ["", "| rule | default | what it is |", "|---|---|---|", *rows]
+
+
+def _default(item: Field[Any]) -> str:
+    if item.default_factory is not MISSING:
+        return repr(item.default_factory())
+    value = getattr(item.default, "value", item.default)
+    return "(needed)" if value is MISSING else repr(value)
 
 
 def _cell(text: str) -> str:

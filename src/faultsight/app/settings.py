@@ -207,7 +207,7 @@ class FeedSettings(_Section):
     watch: Path | None = Field(default=None, description="Folder whose files are taken in.")
     flow: dict[str, Any] = Field(
         default_factory=dict,
-        description="Detector, threshold, hold-down, grouping, cube ...; see the page on feeds.",
+        description="Its rules: detector, threshold, grouping, cube ...; the reference lists all.",
     )
 
 

@@ -19,7 +19,6 @@ from faultsight.bench.diagnoses import (
 )
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
 from faultsight.bench.modem_truth import modem_truth
-from faultsight.bench.simulated_plants import SEEDS
 from faultsight.bench.ticket_counts import difference_of_rates, joined_counts
 from faultsight.diagnose.contract import Verdict
 from faultsight.diagnose.metrics.ticketing_rates import (
@@ -47,8 +46,6 @@ _PLANTS: Mapping[str, CablePlantConfig] = {
         ("sim_realistic", CablePlantConfig.realistic),
     )
 }
-_SEEDS = {"sim_stress": 3, "sim_realistic": 2}
-"""Plants: what fits in a few minutes, each so large that there are many tickets to learn from."""
 _RIVALS: Mapping[str, Mapping[str, Any]] = {
     "dbscan": {"clustering": "dbscan"},
     "single_linkage": {"clustering": "single"},
@@ -121,12 +118,11 @@ class DiagnoseRates(Scenario):
         summary: list[Row] = []
         for dataset, config in asked_for("dataset", context.datasets, self.plants).items():
             tallies = {key: _Tally(dataset, *told) for key, told in keys.items()}
-            seeds = _SEEDS.get(dataset, SEEDS)
-            for found in diagnoses(context, dataset, config, diagnosers, seeds=seeds):
+            for found in diagnoses(context, dataset, config, diagnosers):
                 tallies[found.method].add(found)
             for key, tally in tallies.items():
                 if tally.counts:
-                    rows.append(tally.row(config, context.seed, n_seeds(context, seeds)))
+                    rows.append(tally.row(config, context.seed, n_seeds(context)))
                     context.progress(
                         f"{dataset}, {key}: {rows[-1]['holding']} of 4 invariants hold, "
                         f"{rows[-1]['certain']} for certain"

@@ -129,7 +129,6 @@ def test_telemetry_and_models_say_what_they_said(state: State) -> None:
 
 
 def test_a_model_of_anotuner_says_what_it_said(state: State) -> None:
-    pytest.importorskip("torch")
     learned = TimeWindow(0, state.expected["since_s"])
     frames = state.application.stores.kpi("cells").frames(learned, entities=["cell-1"])
     model = load_detector(state.anotuner)

@@ -15,8 +15,6 @@ from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
 from faultsight.detect.anotuner._network import SlidingNetwork
 from faultsight.sim.base_stations import StationsConfig, simulate_stations
 
-pytest.importorskip("statsmodels")
-
 
 def test_every_part_is_timed_and_compared_with_the_plain_way() -> None:
     told: list[str] = []

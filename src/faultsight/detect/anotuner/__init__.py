@@ -71,8 +71,9 @@ class AnoTunerConfig:
         Of the Gaussian likelihood, in scaled units squared; weight of the divergence from the
         prior, where 1 is the evidence lower bound.
     memory : float
-        Share of a residual's last average that is kept from row to row; 0 scores each row by
-        itself. About 0.4 ranks lasting faults higher, and spreads alarms beyond their ends.
+        Share of a residual's last average that is kept from row to row: what lasts ranks higher
+        than a spike, and alarms reach a row or two beyond a fault's end. 0 scores each row by
+        itself, as the paper does.
     largest : int, optional
         Only so many of a row's largest residuals make its score; all if None.
     threshold : str
@@ -100,7 +101,7 @@ class AnoTunerConfig:
     clip: float = 5.0
     variance: float = 0.01
     beta: float = 1.0
-    memory: float = 0.0
+    memory: float = 0.3
     largest: int | None = None
     threshold: str = "quantile"
     seed: int = 0
@@ -127,6 +128,7 @@ class AnoTunerConfig:
         """Return the paper's model: windows of a day, conditioned on STL."""
         said: dict[str, Any] = {
             "form": "sliding", "condition": "stl", "window": 24, "epochs": 15,
+            "memory": 0.0,
         }  # fmt: skip
         return cls(**(said | changes))
 

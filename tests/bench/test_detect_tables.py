@@ -284,6 +284,20 @@ def test_sets_count_alike_and_gains_are_paired_by_entity() -> None:
     assert ratio["vus_pr"] is None
 
 
+def test_an_entity_is_one_draw_however_many_seeds_it_has() -> None:
+    rows = [
+        _row(method, tuning, "A", 0.5, entities) | {"seed": seed}
+        for seed, gains in (("0", [0.1, 0.4]), ("1", [0.3, 0.2]))
+        for method, more in (("anotuner", gains), ("acvae_style", [0.0, 0.0]))
+        for tuning, entities in (("none", [0.5, 0.5]), ("fp+fn", [0.5 + gain for gain in more]))
+    ]
+    (more,) = (r for r in over_cells(rows) if r["part"] == "difference")
+    assert more["vus_pr_pairs"] == 2
+    # 0.1 and 0.3 of one, 0.4 and 0.2 of the other: as seeds differ, not entities.
+    low, high = more["vus_pr_more_low"], more["vus_pr_more_high"]
+    assert (low, more["vus_pr_more"], high) == pytest.approx((0.2, 0.25, 0.3))
+
+
 def test_the_interval_draws_within_sets() -> None:
     values = {"A": [0.0] * 50 + [1.0] * 50, "B": [5.0]}
     mean, low, high = mean_over_sets_interval(values, seed=3)

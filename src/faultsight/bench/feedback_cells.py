@@ -39,6 +39,7 @@ from faultsight.bench.feedback_protocol import (
 )
 from faultsight.bench.feedback_summary import COMPARED, over_cells
 from faultsight.bench.journal import Cell, run_cells
+from faultsight.bench.untuned_rows import warm_up
 from faultsight.core.errors import InputError
 from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import KpiFrame
@@ -162,6 +163,7 @@ def work_cell(
     if preset.most_windows is not None and hasattr(method.config, "most_windows"):
         fewer = min(method.config.most_windows, preset.most_windows)
         method = method.with_settings(most_windows=fewer)
+    warm_up(method, fleets[0])
     return _Cell(cell, method, [deploy(method, fleet, seed=seed) for fleet in fleets]).rows()
 
 

@@ -53,15 +53,15 @@ def run(
     ] = "small",
     budget: Annotated[
         float | None,
-        Option(min=0.0, help="Seconds of a whole run of cells, after which none is started."),
+        Option(min=0.0, help="Seconds after which no method is begun on a set; of tables of all."),
     ] = None,
     workers: Annotated[
-        int | None, Option(min=1, help="Cells run at once; default: one a core, at most two.")
+        int | None, Option(min=1, help="Methods run at once; default: one a core, at most two.")
     ] = None,
     journal: Annotated[
         Path | None,
         Option(
-            help="Keep each cell that has ended in this file, and go on from what is in it.",
+            help="Keep each method on each set in this file as it ends; go on from what is in it.",
             dir_okay=False,
         ),
     ] = None,

@@ -42,7 +42,7 @@ _MARKS = (5, 15, 50, 150, 500)
 _NETWORKS: Mapping[str, Sequence[Any]] = {
     "condition": ("profile", "stl"),
     "form": ("streaming", "sliding"),
-    "memory": (0.0, 0.2, 0.4),
+    "memory": (0.0, 0.3, 0.6),
 }
 
 

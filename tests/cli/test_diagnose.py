@@ -341,6 +341,50 @@ def test_the_report_is_written(first_run: Any) -> None:
     assert "<script" not in page
 
 
+def test_a_modem_that_is_dead_for_days_has_a_section(
+    first_run: Any, plant: Path, tmp_path: Path
+) -> None:
+    """Nothing of it is in what is drawn."""
+    _, document, out = first_run
+    table = export(plant, factor=1.0)
+    healthy = {
+        device for device, count in pl.DataFrame(
+            [(row["device_id"], row["verdict"] == "healthy") for row in document["verdicts"]],
+            schema=["device", "is_healthy"], orient="row",
+        ).group_by("device").agg(pl.col("is_healthy").sum()).iter_rows()
+        if count == len(document["windows"])
+    }  # fmt: skip
+    dead = min(healthy)
+    gone = table.filter((pl.col("mac") != dead) | (pl.col("polled") < "2026-01-08"))
+    gone.write_csv(tmp_path / "export.csv")
+    outcome = diagnose(
+        tmp_path / "export.csv", "--model", out / "model.json", *MAPS, "--report",
+        tmp_path / "report.html", "--json", tmp_path / "x.json",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.output
+    faults = json.loads((tmp_path / "x.json").read_text())["faults"]["faults"]
+    mine = [f for f in faults if [m[0] for m in f["members"]] == [dead]]
+    assert mine
+    assert f"<article id={mine[0]['fault_id']}" in re.sub(
+        "[\"']", "", (tmp_path / "report.html").read_text()
+    )
+
+
+def test_a_report_that_fails_loses_nothing_else(
+    first_run: Any, plant: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr("faultsight.diagnose.report.write_report", fail)
+    _, _, out = first_run
+    outcome = diagnose(plant / "telemetry", "--model", out / "model.json", "--days", 2, "--report",
+                       tmp_path / "report.html", "--json", tmp_path / "x.json")  # fmt: skip
+    assert outcome.exit_code == 5
+    assert "whom to send where" in outcome.stdout
+    assert json.loads((tmp_path / "x.json").read_text())["verdicts"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

@@ -158,9 +158,13 @@ def diagnose(
     found = Found(
         watched, quarantined, span, tuned_on, diagnoser, diagnosis, *found_faults, told, plant
     )
-    # Files first: who pipes the words into `head` still gets them.
-    _write(found, asked)
+    # JSON first: who pipes the words into `head` still gets it. The report last: whatever befalls
+    # the largest file, nothing else is lost.
+    if json_target:
+        _write_json(found, json_target)
     print_found(console, found, top=top)
+    if report is not None:
+        _write_report(report, found)
     _close(console, found, asked)
 
 
@@ -204,14 +208,10 @@ def _inputs(
     return WatchedTelemetry(telemetry), quarantined, told, plant
 
 
-def _write(found: Found, asked: _Asked) -> None:
-    """Write the report and the JSON, where asked for."""
-    if asked.report is not None:
-        _write_report(asked.report, found)
-    if asked.json_target:
-        from faultsight.cli._diagnosis_json import diagnosis_json
+def _write_json(found: Found, target: str) -> None:
+    from faultsight.cli._diagnosis_json import diagnosis_json
 
-        write_json(diagnosis_json(found), asked.json_target)
+    write_json(diagnosis_json(found), target)
 
 
 def _close(console: Console, found: Found, asked: _Asked) -> None:

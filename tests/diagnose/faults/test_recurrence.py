@@ -101,6 +101,12 @@ def test_polls_are_laid_out_by_day_and_hour() -> None:
     assert np.nansum(found.bad_share) == 1.0
 
 
+def test_modems_without_a_poll_have_no_hours() -> None:
+    polls = polls_of_two(np.zeros(54, np.bool_))
+    everyone = np.array([True, True])
+    assert not recurrence(polls, everyone, "snr_db", 30 * DAY_S, 36 * DAY_S).is_recurrent
+
+
 def test_missing_polls_count_where_most_members_miss_them() -> None:
     polls = polls_of_two(np.zeros(54, np.bool_))
     hour = (polls.time_s % DAY_S) // 3600

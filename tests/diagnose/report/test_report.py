@@ -35,6 +35,7 @@ from faultsight.diagnose.report.axes import TimeAxes
 from faultsight.diagnose.report.candidates import candidates_of, telling_window
 from faultsight.diagnose.report.curves import answers, curves
 from faultsight.diagnose.report.fault_polls import FaultPolls
+from faultsight.diagnose.report.fault_section import section
 from faultsight.diagnose.report.plant_map import amplifier_tree, street_map
 from faultsight.diagnose.telapart import TelApart
 from faultsight.sim.cable_plant import CablePlantConfig, simulate_node
@@ -338,6 +339,25 @@ def test_a_fault_without_history_is_measured_against_what_is_drawn() -> None:
     seen = FaultPolls.of(fault, late)
     _, changes = seen.changes("snr_db", 0, seen.members)
     assert np.nanmax(np.abs(changes)) == pytest.approx(6.0)
+
+
+def test_a_member_without_a_poll_in_what_is_drawn_is_told_and_drawn_as_missing() -> None:
+    """A modem that was switched off for good more than two days before the fault's first window."""
+    fault, polls = gapped(answered_again=True)
+    device = np.repeat(np.arange(8), np.diff(polls.device_start))
+    gone = polls.take((device > 0) | (polls.time_s < 4 * DAY_S))
+    off = replace(fault, verdict=Verdict.SERVICE, members=fault.members[:1],
+                  evidence=(FeatureEvidence("missing", 4, 4, 1, 1),))  # fmt: skip
+    seen = FaultPolls.of(off, gone)
+    times, median = seen.by_round(*seen.changes("snr_db", 0, seen.members))
+    assert np.isnan(times).all()
+    assert np.isnan(median).all()
+    assert len(times) == seen.n_rounds
+    (told,) = dispatch_list([off])
+    text = section(told, seen, None, None)
+    assert pens(text, "median") == 0
+    assert pens(text, "others") >= 1
+    assert pens(text, "answer gone") == seen.n_rounds
 
 
 def test_lines_break_where_polls_are_missing_and_stay_small() -> None:

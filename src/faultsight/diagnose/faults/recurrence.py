@@ -246,10 +246,10 @@ def _bad_cells(
     values = harm_db[is_told][order]
     median = np.full(n_cells, np.nan)
     places, first = np.unique(cells, return_index=True)
-    for place, part in zip(places.tolist(), np.split(values, first[1:]), strict=True):
-        median[place] = np.median(part)
     if not len(places):
         return median
+    for place, part in zip(places.tolist(), np.split(values, first[1:]), strict=True):
+        median[place] = np.median(part)
     worst = np.nanquantile(median, 0.95, method="higher")
     return np.where(np.isnan(median), np.nan, median >= max(0.5 * worst, _LEAST_DB))
 

@@ -121,7 +121,7 @@ class FaultPolls:
         order = np.argsort(place, kind="stable")
         rounds, first = np.unique(place[order], return_index=True)
         for row, told in enumerate((times_s[known], values[known])):
-            parts = np.split(told[order], first[1:])
+            parts = np.split(told[order], first)[1:]  # cut before each round: none, no part
             for at, part in zip(rounds.tolist(), parts, strict=True):
                 if len(part) >= max(1.0, least_share * len(values)):
                     found[row, at] = float(np.median(part))

@@ -364,10 +364,11 @@ def _layers(lesson: _Lesson, config: LayersConfig, marked: MarkedRows) -> list[L
         (Layer("residual head", _with_head), config.head and lesson.has_residuals),
         (Layer("pattern head", _with_patterns),
          config.patterns and lesson.has_deviations and len(marked.spans) >= config.least_marks),
-        (Layer("pooled levels", _pooled), config.pooling and lesson.threshold == POOLED_FROM),
-        (Layer("recalibration", _Lesson.with_levels), config.recalibration),
+        (Layer("pooled levels", _pooled, moves_levels=True),
+         config.pooling and lesson.threshold == POOLED_FROM),
+        (Layer("recalibration", _Lesson.with_levels, moves_levels=True), config.recalibration),
         # What was missed need not come again.
-        (Layer("recalibration by false alarms", _raised, is_fallback=True),
+        (Layer("recalibration by false alarms", _raised, moves_levels=True, is_fallback=True),
          config.recalibration and both <= kinds),
     )  # fmt: skip
     return [layer for layer, is_wanted in wanted if is_wanted]

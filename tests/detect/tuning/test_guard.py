@@ -141,6 +141,38 @@ def test_a_step_that_finds_what_was_missed_is_kept_unless_history_pays() -> None
     assert not verdict(lambda _marked: Detector(level=0.1), hot=hot, marks=marks).kept
 
 
+@pytest.mark.parametrize(("kind", "is_kept"), [(MISSED, False), (FALSE_ALARM, True)])
+def test_higher_levels_are_kept_for_fewer_false_alarms_and_not_for_a_quiet_history(
+    kind: MarkKind, is_kept: bool
+) -> None:
+    hot = dict.fromkeys([*range(0, 300, 30), *SPIKES], 20.0 if kind is FALSE_ALARM else 9.0)
+    frames = [frame(hot)]
+    marked = rows_of_marks(frames, [span(row, kind) for row in SPIKES])
+
+    def higher(_detector: Detector, _marked: MarkedRows) -> Detector:
+        return Detector(level=12.0)
+
+    for moves_levels in (True, False):
+        check = CrossValidation(Detector(), marked, HISTORY, frames=frames)
+        found = check.judge("levels", higher, moves_levels=moves_levels)
+        assert found.kept == (is_kept or not moves_levels)
+
+
+def test_levels_may_come_back_down_to_what_history_was_before_any_step() -> None:
+    hot = dict.fromkeys([*range(0, 300, 30), *SPIKES], 20.0)
+    frames = [frame(hot)]
+    marked = rows_of_marks(frames, [span(row, MISSED) for row in SPIKES])
+    deaf = Detector(level=100.0)
+
+    def back(_detector: Detector, _marked: MarkedRows) -> Detector:
+        return Detector()
+
+    for moves_levels in (True, False):
+        check = CrossValidation(Detector(), marked, HISTORY, frames=frames)
+        check._judgements = [check._judged(deaf)] * len(check._folds)
+        assert check.judge("levels", back, moves_levels=moves_levels).kept == moves_levels
+
+
 def test_too_few_marks_judge_nothing_and_the_step_is_not_even_tried() -> None:
     def never(_marked: MarkedRows) -> Detector:
         raise AssertionError("the step was tried")

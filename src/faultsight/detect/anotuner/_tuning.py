@@ -188,22 +188,22 @@ def _layers(config: TuningConfig, material: _Material, marked: MarkedRows) -> li
     kinds = {span.mark.kind for span in marked.spans}
     both = {MarkKind.FALSE_ALARM, MarkKind.MISSED}
 
-    def layer(title: str, learn: _Learn, *, is_fallback: bool = False) -> Layer[AnoTuner]:
+    def layer(title: str, learn: _Learn, **what: bool) -> Layer[AnoTuner]:
         def of_marks(model: AnoTuner, told: MarkedRows) -> AnoTuner:
             return learn(model, material, told, config)
 
-        return Layer(title, of_marks, is_fallback)
+        return Layer(title, of_marks, **what)
 
     wanted = (
         (layer("history correction", _corrected), config.correction),
         (layer(_FINE_TUNING, _fine_tuned), many and config.fine_tuning != "none"),
         (layer("residual head", _with_head), config.head),
         (layer("pattern head", _with_patterns), many and config.patterns),
-        (layer("pooled levels", _pooled),
+        (layer("pooled levels", _pooled, moves_levels=True),
          config.pooling and material.threshold == POOLED_FROM),
-        (layer("recalibration", _recalibrated), config.recalibration),
+        (layer("recalibration", _recalibrated, moves_levels=True), config.recalibration),
         # What was missed need not come again.
-        (layer("recalibration by false alarms", _raised, is_fallback=True),
+        (layer("recalibration by false alarms", _raised, moves_levels=True, is_fallback=True),
          config.recalibration and both <= kinds),
     )  # fmt: skip
     return [layer for layer, is_wanted in wanted if is_wanted]

@@ -12,6 +12,9 @@ one event cannot teach about itself. The loss adds up
 - ranking: how many normal rows of its entity score as high as a held-out anomaly; without any
   anomaly, how much of history lies under a held-out false alarm, which should sink into it.
 
+A step that moves levels alone gains nothing by a history quieter than before any step: higher
+levels silence that, right or wrong. There history can only speak against it.
+
 An alarm is counted by a steep curve through 1/2 at the level, so that few marks tell more than
 yes or no.
 
@@ -167,7 +170,13 @@ class CrossValidation(Generic[Model]):
             self._reference = self._tally(self._judgements)
         self._models = [model] * len(self._folds)
 
-    def judge(self, step: str, learn: Callable[[Model, MarkedRows], Model]) -> GuardVerdict:
+    def judge(
+        self,
+        step: str,
+        learn: Callable[[Model, MarkedRows], Model],
+        *,
+        moves_levels: bool = False,
+    ) -> GuardVerdict:
         """Judge a step; if it is kept, the next one builds on it.
 
         Parameters
@@ -176,6 +185,8 @@ class CrossValidation(Generic[Model]):
             What to call it.
         learn : callable
             Returns what the step makes of a model and some of the marks.
+        moves_levels : bool
+            Whether it moves levels and leaves scores as they are.
 
         Returns
         -------
@@ -188,10 +199,13 @@ class CrossValidation(Generic[Model]):
             learn(model, rest) for model, (_, rest) in zip(self._models, self._folds, strict=True)
         ]
         judgements = [self._judged(model) for model in learned]
-        lost, gained = (
-            self._tally(judged).loss(self._reference, self._one_row)
-            for judged in (self._judgements, judgements)
-        )
+        before, after = self._tally(self._judgements), self._tally(judgements)
+        if moves_levels:
+            for tally in (before, after):
+                tally.history = [
+                    max(pair) for pair in zip(tally.history, self._reference.history, strict=True)
+                ]
+        lost, gained = (tally.loss(self._reference, self._one_row) for tally in (before, after))
         # What differs by rounding alone is no gain.
         kept = gained < lost - 1e-9
         if kept:

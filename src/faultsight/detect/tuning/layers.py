@@ -28,12 +28,15 @@ class Layer(Generic[Model]):
         What it is called in reports.
     learn : callable
         Returns what it makes of a model and of marks; never changes the model.
+    moves_levels : bool
+        Whether it moves levels and leaves scores as they are.
     is_fallback : bool
         Taken only where the layer before it was rolled back.
     """
 
     title: str
     learn: Callable[[Model, MarkedRows], Model]
+    moves_levels: bool = False
     is_fallback: bool = False
 
 
@@ -74,7 +77,7 @@ def take_layers(
             n_marks = len(marked.spans)
             verdict = GuardVerdict(layer.title, True, None, None, n_marks, "not guarded")
         else:
-            verdict = guard.judge(layer.title, layer.learn)
+            verdict = guard.judge(layer.title, layer.learn, moves_levels=layer.moves_levels)
         said = "kept" if verdict.kept else "rolled back"
         progress(f"tuning: {layer.title} {said}: {verdict.reason}")
         if verdict.kept:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultsight.core.errors import InputError, MissingColumnError
@@ -163,11 +163,22 @@ def test_rows_come_in_any_order_and_gaps_are_missing() -> None:
 
 
 def test_irregular_stamps_are_floored_to_the_grid() -> None:
-    table = pl.DataFrame({"timestamp": [3.0, 62.0, 119.0, 185.5], "load": [1.0, 2.0, 3.0, 4.0]})
+    table = pl.DataFrame({"timestamp": [3.0, 62.0, 95.0, 185.5], "load": [1.0, 2.0, 3.0, 4.0]})
     (made,) = KpiFrame.from_table(table, interval_s=60)
     assert made.times_s.tolist() == [0, 60, 120, 180]
     assert column(made) == [1.0, 3.0, None, 4.0]
     assert dict(made.dropped) == {"conflicting": 1}
+    assert (made.n_moved, made.moved_s) == (4, 35.0)
+
+
+def test_a_stamp_a_second_early_is_the_row_that_it_means() -> None:
+    table = pl.DataFrame({"timestamp": [3.0, 62.0, 119.0, 185.5], "load": [1.0, 2.0, 3.0, 4.0]})
+    (made,) = KpiFrame.from_table(table, interval_s=60)
+    assert made.times_s.tolist() == [0, 60, 120, 180]
+    assert column(made) == [1.0, 2.0, 3.0, 4.0]
+    assert dict(made.dropped) == {}
+    assert (made.n_moved, made.moved_s) == (4, 5.5)
+    assert made.with_kpis(["drops", "load"]).n_moved == 4
 
 
 def test_stamps_before_1970_are_floored_too() -> None:
@@ -192,6 +203,7 @@ def test_the_last_of_rows_told_twice_stays_and_each_other_is_counted() -> None:
     assert dict(made.dropped) == {"no_timestamp": 1, "duplicated": 1, "conflicting": 2}
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_what_is_read_does_not_depend_on_the_order_of_distinct_rows(data: st.DataObject) -> None:
     grid = data.draw(st.lists(st.integers(0, 40), min_size=1, unique=True))
@@ -259,6 +271,7 @@ def test_times_are_read_in_every_form() -> None:
     assert epoch_seconds(pl.Series([paris])).tolist() == [noon_s - HOUR_S]
     texts = ["2024-01-01 12:00", " 2024-01-01T12:00:00Z ", "2024-01-01T13:00+01:00", str(noon_s)]
     assert epoch_seconds(pl.Series(texts)).tolist() == [noon_s] * 4
+    assert epoch_seconds(pl.Series(["2024-01-01t12:00:00z"])).tolist() == [noon_s]
     lost = epoch_seconds(pl.Series([1.0, None, float("nan"), float("inf")]))
     assert np.isnan(lost).tolist() == [False, True, True, True]
     assert np.isnan(epoch_seconds(pl.Series(["", None]))).all()
@@ -307,3 +320,25 @@ def test_a_wrong_stamp_does_not_fill_the_memory() -> None:
 def test_what_cannot_be_a_number_is_refused(values: list[object]) -> None:
     with pytest.raises(InputError, match=r"a.csv, column 'load': .* is no number"):
         numbers(pl.Series("load", values), "a.csv")
+
+
+def test_an_empty_label_is_no_label() -> None:
+    table = pl.DataFrame({
+        "timestamp": [0, 60, 180, 0, 60],
+        "entity": list("aaabb"),
+        "load": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "label": [1, None, 0, None, None],
+    })  # fmt: skip
+    first, second = KpiFrame.from_table(table)
+    assert first.labels is not None
+    assert first.labels.tolist() == [1, 0, 0, 0]
+    assert first.unlabelled is not None
+    assert first.unlabelled.tolist() == [False, True, False, False]
+    assert first[2:].unlabelled is None
+    assert first.with_kpis(["load", "drops"]).unlabelled is first.unlabelled
+    assert (second.labels, second.unlabelled) == (None, None)
+
+
+def test_a_decimal_comma_is_told() -> None:
+    with pytest.raises(InputError, match="'1,5' is not a number; write decimals with a point"):
+        numbers(pl.Series("load", ["1.5", "1,5"]), "a.csv")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultsight.core.errors import InputError
-from faultsight.core.tables import as_polars, read_table, table_batches
+from faultsight.core.tables import as_polars, read_table, refuse_columns_told_twice, table_batches
 
 
 def test_csv_and_parquet_hold_the_same_table(tmp_path: Path) -> None:
@@ -134,3 +134,22 @@ class TestParts:
         path.write_bytes(path.read_bytes()[:-100])
         with pytest.raises(InputError, match=r"t\.parquet: cannot be read as a table"):
             list(table_batches(path))
+
+
+def test_headings_have_no_blanks_around_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("entity , load\n007,1\n", encoding="utf-8")
+    assert read_table(path, names=["entity"]).rows(named=True) == [{"entity": "007", "load": 1}]
+    (part,) = table_batches(path, names=["entity"])
+    assert part.rows(named=True) == [{"entity": "007", "load": 1}]
+
+
+@pytest.mark.parametrize("heading", ["a,drops,drops", 'a,drops,"drops"', "a,drops, drops "])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, heading: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{heading}\n1,2,3\n", encoding="utf-8")
+    for read in (refuse_columns_told_twice, lambda path: list(table_batches(path, names=["a"]))):
+        with pytest.raises(InputError, match=r"t\.csv, column 'drops': two columns have this name"):
+            read(path)
+    path.write_text("a,drops,,\n1,2,,\n", encoding="utf-8")
+    refuse_columns_told_twice(path)  # columns without a name are nobody's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,9 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.tables import as_polars
+from faultsight.core.time_grid import Stamps, grid_points, usual_step
 
 __all__ = ["KpiFrame", "TimeWindow", "entity_names", "epoch_seconds", "numbers"]
 
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 _MOST_POINTS = 50_000_000
 """More grid points than this in one entity are a wrong stamp, not a long series."""
 
@@ -74,8 +77,14 @@ class KpiFrame:
         float32; NaN is missing. Infinities become missing.
     labels : array of shape (time,), optional
         1 where the entity is known to misbehave, else 0.
+    unlabelled : array of shape (time,), optional
+        True where there are labels but this row's was left empty, and so is not to be judged.
     dropped : mapping of str to int
         What reading the data put aside, and how often: duplicated stamps and the like.
+    n_moved : int
+        How many rows read had a stamp that is not one of the grid.
+    moved_s : float
+        How far the farthest of them lay from its row's, in seconds.
 
     Raises
     ------
@@ -97,7 +106,10 @@ class KpiFrame:
     interval_s: int
     values: NDArray[np.float32]
     labels: NDArray[np.int8] | None = None
+    unlabelled: NDArray[np.bool_] | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
+    n_moved: int = 0
+    moved_s: float = 0.0
 
     def __init__(
         self,
@@ -108,7 +120,10 @@ class KpiFrame:
         values: ArrayLike,
         *,
         labels: ArrayLike | None = None,
+        unlabelled: NDArray[np.bool_] | None = None,
         dropped: Mapping[str, int] | None = None,
+        n_moved: int = 0,
+        moved_s: float = 0.0,
     ) -> None:
         kpis = tuple(kpis)
         with np.errstate(over="ignore"):
@@ -136,7 +151,10 @@ class KpiFrame:
             ("interval_s", int(interval_s)),
             ("values", table),
             ("labels", marks),
+            ("unlabelled", unlabelled if unlabelled is not None and unlabelled.any() else None),
             ("dropped", dict(dropped or {})),
+            ("n_moved", n_moved),
+            ("moved_s", moved_s),
         ):
             object.__setattr__(self, name, value)
 
@@ -155,6 +173,7 @@ class KpiFrame:
             self.interval_s,
             self.values[start:stop],
             labels=None if self.labels is None else self.labels[start:stop],
+            unlabelled=None if self.unlabelled is None else self.unlabelled[start:stop],
         )
 
     @property
@@ -190,7 +209,10 @@ class KpiFrame:
             self.interval_s,
             values,
             labels=self.labels,
+            unlabelled=self.unlabelled,
             dropped=self.dropped,
+            n_moved=self.n_moved,
+            moved_s=self.moved_s,
         )
 
     def then(self, later: KpiFrame) -> KpiFrame:
@@ -231,6 +253,7 @@ class KpiFrame:
         label: str = "label",
         kpis: Sequence[str] | None = None,
         interval_s: int | None = None,
+        expected_s: int | None = None,
         source: str | None = None,
     ) -> list[KpiFrame]:
         """Return one frame for each entity of a table, in order of entity.
@@ -243,12 +266,15 @@ class KpiFrame:
             Column of stamps: times, ISO texts (UTC where no zone is told) or epoch seconds.
         entity, label : str
             Columns that may be absent: whose row it is (else all are one entity's, called
-            ``"all"``), and whether it is a known anomaly.
+            ``"all"``), and whether it is a known anomaly. An entity all of whose labels are empty
+            has none.
         kpis : sequence of str, optional
             The KPI columns; all other numeric columns if not given.
         interval_s : int, optional
-            Seconds from row to row; the most frequent step of the table if not given. Stamps are
-            floored to this grid.
+            Seconds from row to row; the `usual_step` of the table if not given. Stamps are put on
+            this grid by `grid_points`.
+        expected_s : int, optional
+            The interval where none is given and the stamps fit this one, such as that of a model.
         source : str, optional
             The file, for messages.
 
@@ -257,7 +283,7 @@ class KpiFrame:
         list of KpiFrame
             Each tells in `dropped` what was put aside: ``no_timestamp`` rows; ``duplicated``
             rows that say the same twice; ``conflicting`` rows whose grid point was told again
-            further down, which is the row that stays.
+            further down, which is the row that stays; and how many rows were moved onto the grid.
 
         Raises
         ------
@@ -285,7 +311,9 @@ class KpiFrame:
         values = _values(rows, names, source)
         labels = _labels(rows, label, source)
         who = entity_names(rows[entity], source).to_numpy() if entity in rows.columns else None
-        step = interval_s or _usual_step(times_s, who, known)
+        if interval_s is None:
+            owners_known = None if who is None else who[known]
+            interval_s = usual_step(_sorted_stamps(times_s[known], owners_known), expected_s)
         owners = np.unique(who[known]) if who is not None else ["all"]
         frames = []
         for owner in owners:
@@ -295,7 +323,7 @@ class KpiFrame:
                 _on_grid(
                     str(owner), kpis=names, times_s=times_s[mine], values=values[mine],
                     labels=None if labels is None else labels[mine],
-                    step=step, unstamped=unstamped, source=source,
+                    step=interval_s, unstamped=unstamped, source=source,
                 )
             )  # fmt: skip
         return frames
@@ -362,7 +390,7 @@ def _parsed(text: str | None, row: int, column: str, source: str | None) -> floa
     if text is None or not text.strip():
         return np.nan
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text.strip().upper())  # RFC 3339 allows a small z
     except ValueError:
         try:
             return float(text)
@@ -428,9 +456,11 @@ def numbers(column: pl.Series, source: str | None = None) -> pl.Series:
     wrong = read.is_null() & column.is_not_null()
     if wrong.any():
         row = int(wrong.arg_true()[0])
+        hint = "; write decimals with a point" if _DECIMAL_COMMA.fullmatch(str(column[row])) else ""
         raise InputError(
-            f"{column[row]!r} is not a number", source=source, column=column.name, row=row + 1
-        )
+            f"{column[row]!r} is not a number{hint}",
+            source=source, column=column.name, row=row + 1,
+        )  # fmt: skip
     return read
 
 
@@ -440,31 +470,21 @@ def _values(rows: pl.DataFrame, names: Sequence[str], source: str | None) -> NDA
         return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _labels(rows: pl.DataFrame, label: str, source: str | None) -> NDArray[np.int8] | None:
+def _labels(rows: pl.DataFrame, label: str, source: str | None) -> NDArray[np.float64] | None:
+    """Return 1 and 0, and NaN where the label was left empty."""
     if label not in rows.columns:
         return None
-    flags = numbers(rows[label], source).fill_null(0.0).fill_nan(0.0).to_numpy()
-    return np.asarray(flags != 0, dtype=np.int8)
+    flags = numbers(rows[label], source).fill_null(np.nan).to_numpy()
+    return np.where(np.isnan(flags), np.nan, flags != 0)
 
 
-def _usual_step(
-    times_s: NDArray[np.float64], who: NDArray[Any] | None, known: NDArray[np.bool_]
-) -> int:
-    """Return the most frequent positive step between neighbours of one entity."""
-    order = np.argsort(times_s[known], kind="stable")
-    if who is not None:
-        _, codes = np.unique(who[known], return_inverse=True)
-        order = np.lexsort((times_s[known], codes))
-        codes = codes[order]
-    sorted_s = times_s[known][order]
-    steps = np.diff(sorted_s)
-    if who is not None:
-        steps = steps[np.diff(codes) == 0]
-    steps = np.rint(steps[steps >= 1]).astype(np.int64)
-    if not steps.size:
-        return 1
-    found, counts = np.unique(steps, return_counts=True)
-    return int(found[np.argmax(counts)])
+def _sorted_stamps(times_s: NDArray[np.float64], who: NDArray[Any] | None) -> list[Stamps]:
+    """Return the stamps of each entity by themselves."""
+    if who is None:
+        return [np.sort(times_s)]
+    _, codes = np.unique(who, return_inverse=True)
+    order = np.lexsort((times_s, codes))
+    return np.split(times_s[order], np.flatnonzero(np.diff(codes[order])) + 1)
 
 
 def _on_grid(
@@ -473,12 +493,12 @@ def _on_grid(
     kpis: tuple[str, ...],
     times_s: NDArray[np.float64],
     values: NDArray[np.float32],
-    labels: NDArray[np.int8] | None,
+    labels: NDArray[np.float64] | None,
     step: int,
     unstamped: int,
     source: str | None,
 ) -> KpiFrame:
-    grid = np.floor_divide(times_s, step).astype(np.int64)
+    grid = grid_points(times_s, step)
     first, last = int(grid.min()), int(grid.max())
     if last - first >= _MOST_POINTS:
         raise InputError(
@@ -497,16 +517,20 @@ def _on_grid(
     )
     table = np.full((last - first + 1, len(kpis)), np.nan, dtype=np.float32)
     table[grid[kept] - first] = values[kept]
-    marks = None
-    if labels is not None:
-        marks = np.zeros(len(table), dtype=np.int8)
-        marks[grid[kept] - first] = labels[kept]
+    marks = unlabelled = None
+    if labels is not None and not np.isnan(labels[kept]).all():
+        marks, unlabelled = np.zeros(len(table), np.int8), np.zeros(len(table), np.bool_)
+        marks[grid[kept] - first] = np.nan_to_num(labels[kept])
+        unlabelled[grid[kept] - first] = np.isnan(labels[kept])
     dropped = {
         "no_timestamp": unstamped,
         "duplicated": int(equal.sum()),
         "conflicting": int((~equal).sum()),
     }
+    away_s = np.abs(times_s - grid * step)
     return KpiFrame(
         entity, kpis, first * step, step, table, labels=marks,
+        unlabelled=unlabelled,
         dropped={reason: count for reason, count in dropped.items() if count},
+        n_moved=int(np.count_nonzero(away_s)), moved_s=float(away_s.max()),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,13 @@ from numpy.typing import NDArray
 
 from faultsight.core.errors import InputError
 
-__all__ = ["TABLE_SUFFIXES", "as_polars", "read_table", "table_batches"]
+__all__ = [
+    "TABLE_SUFFIXES", "as_polars", "plain_headings", "read_table", "refuse_columns_told_twice",
+    "table_batches",
+]  # fmt: skip
 
 TABLE_SUFFIXES = (".csv", ".parquet")
+_LONGEST_HEADING = 1_000_000
 _MOST_TEXT_BYTES = 500_000_000
 """Of one part of Parquet, which keeps a text once however often it is told."""
 
@@ -164,6 +169,8 @@ def _csv_parts(
                 ends = _row_ends(part)
                 at = int(ends[0]) if len(ends) else len(part)
                 heading, rows = part[:at], part[at:]
+                if names is not None:
+                    _refuse_told_twice(heading, path)
                 if not rows and file.read(1):
                     file.seek(-1, 1)
                     continue
@@ -244,19 +251,56 @@ def _present(path: Path, names: Collection[str]) -> dict[str, pl.String]:
 
 
 def plain_headings(columns: Collection[str]) -> dict[str, str]:
-    """Return what headings of a CSV are that polars, unlike cells, leaves with doubled quotes.
+    """Return what headings of a CSV are without doubled quotes and the blanks around them.
 
     Only those are named that change. Where two would become one, none does.
 
     Examples
     --------
-    >>> plain_headings(["entity", 'a""b'])
-    {'a""b': 'a"b'}
+    >>> plain_headings(["entity", 'a""b', " load "])
+    {'a""b': 'a"b', ' load ': 'load'}
     """
-    plain = {column: column.replace('""', '"') for column in columns}
+    plain = {column: column.replace('""', '"').strip() for column in columns}
     if len(set(plain.values())) < len(plain):
         return {}
     return {column: name for column, name in plain.items() if name != column}
+
+
+def refuse_columns_told_twice(path: Path) -> None:
+    """Refuse a CSV in which two columns have one name: nobody can tell which of them is meant.
+
+    Raises
+    ------
+    InputError
+        If there is such a file; names it and the column. Columns without a name do not count.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "t.csv"
+    >>> _ = path.write_text("entity,drops,drops")
+    >>> try:
+    ...     refuse_columns_told_twice(path)
+    ... except InputError as error:
+    ...     error.problem, error.column
+    ('two columns have this name; rename one or take it out', 'drops')
+    """
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return
+    with path.open("rb") as file:
+        _refuse_told_twice(file.readline(_LONGEST_HEADING), path)
+
+
+def _refuse_told_twice(heading: bytes, path: Path) -> None:
+    seen: set[str] = set()
+    text = heading.decode("utf-8-sig", errors="replace")
+    for name in map(str.strip, next(csv.reader([text]), [])):
+        if name and name in seen:
+            raise InputError(
+                "two columns have this name; rename one or take it out",
+                source=str(path), column=name,
+            )  # fmt: skip
+        seen.add(name)
 
 
 def as_polars(table: Any) -> pl.DataFrame:

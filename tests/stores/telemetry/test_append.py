@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultsight.core.errors import InputError, MissingColumnError, SettingError
-from faultsight.core.kpi_frame import TimeWindow
+from faultsight.core.kpi_frame import KpiFrame, TimeWindow
 from faultsight.stores.telemetry import FeedLimits, KpiStore
 
 HOUR = 3600
@@ -121,10 +121,20 @@ class TestTime:
     """Stored UTC, on the grid, whatever clocks and zones say."""
 
     def test_stamps_are_rounded_down_to_the_grid(self, store: KpiStore) -> None:
-        store.append(rows(("a", NOW + HOUR - 0.001, 1.0), ("a", NOW + HOUR, 2.0)),
+        store.append(rows(("a", NOW + 0.9 * HOUR - 1, 1.0), ("a", NOW + HOUR, 2.0)),
                      received_at_s=NOW + HOUR)  # fmt: skip
         (frame,) = store.frames()
         assert (frame.start_s, frame.values.ravel().tolist()) == (NOW, [1.0, 2.0])
+
+    def test_a_stamp_a_little_early_is_the_next_points(self, store: KpiStore) -> None:
+        stamps = [NOW + 4, NOW + HOUR - 2, NOW + 2 * HOUR - 0.001, NOW + 3 * HOUR + 59]
+        sent = rows(*(("a", stamp, row) for row, stamp in enumerate(stamps)))
+        done = store.append(sent, received_at_s=NOW + 4 * HOUR)
+        assert (done.n_rows, done.quarantined) == (4, {})
+        (frame,) = store.frames()
+        assert (frame.start_s, frame.values.ravel().tolist()) == (NOW, [0.0, 1.0, 2.0, 3.0])
+        (read,) = KpiFrame.from_table(sent, expected_s=HOUR)
+        assert (read.start_s, read.values.tobytes()) == (frame.start_s, frame.values.tobytes())
 
     @pytest.mark.parametrize(
         "stamps",

@@ -2,11 +2,12 @@
 
 What becomes of a row that is appended to a feed:
 
-- *Time.* Stamps become UTC on the grid of the feed's interval, rounded down. A stamp that is
-  missing (``no_timestamp``), cannot be read (``not_a_time``), stands for two moments or none where
-  clocks change (``ambiguous_time``), lies before 1970 (``before_1970``), further ahead of the
-  moment of receipt than ``skew_s`` (``future``) or before what is kept (``before_retention``) sets
-  the row aside.
+- *Time.* Stamps become UTC on the grid of the feed's interval, rounded down; one that lies at most
+  a tenth of the interval before a point is early, and that point's. A stamp that is missing
+  (``no_timestamp``), cannot be read (``not_a_time``), stands for two moments or none where clocks
+  change (``ambiguous_time``), lies before 1970 (``before_1970``), further ahead of the moment of
+  receipt than ``skew_s`` (``future``) or before what is kept (``before_retention``) sets the row
+  aside.
 - *Owner.* A row without an entity (``no_entity``), with a name longer than ``max_name_bytes``
   (``name_too_long``), or with a NUL character in it (``name_with_nul``), is set aside.
 - *Values.* NaN and null are missing. A text that is no number (``not_a_number``) and an infinity

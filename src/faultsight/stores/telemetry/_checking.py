@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from faultsight.core.errors import InputError, MissingColumnError
+from faultsight.core.time_grid import EARLY_SHARE
 from faultsight.stores.telemetry._feed import Feed
 from faultsight.stores.telemetry._rows import Owners, gathered, owners_of, starts_of
 from faultsight.stores.telemetry._stamps import read_stamps
@@ -147,7 +148,9 @@ def _stamped(
     for rule, refused in stamps.reasons.items():
         told.note(rule, np.flatnonzero(refused))
         is_kept &= ~refused
-    grid_s = stamps.seconds // feed.interval_s * feed.interval_s
+    # By the stamp alone, so that neither the order of appends nor their size can change a row.
+    early_s = feed.interval_s // EARLY_SHARE
+    grid_s = (stamps.seconds + early_s) // feed.interval_s * feed.interval_s
     since_s = feed.kept_from_s
     for rule, refused in (
         ("future", stamps.seconds > received_at_s + feed.limits.skew_s),

@@ -114,7 +114,7 @@ def _read_texts(column: pl.Series, time_zone: str, stamps: Stamps) -> None:
 
 
 def _second(text: str, zone: tzinfo) -> int | str:
-    text = text.strip()
+    text = text.strip().upper()  # RFC 3339 allows a small z
     leap = _LEAP.fullmatch(text)
     if leap is not None:
         # Seconds since 1970 do not count a leap second: it is the one after it.

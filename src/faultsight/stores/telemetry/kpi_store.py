@@ -155,7 +155,8 @@ class KpiStore:
         kind : {"kpi", "cube"}
             Rows of entity, timestamp and KPIs; or of timestamp, attributes and measures.
         interval_s : int
-            Seconds from row to row; stamps are rounded down to this grid.
+            Seconds from row to row; stamps are rounded down to this grid, but for those that lie
+            at most a tenth of it before a point.
         n_buckets : int
             Among how many buckets entities are spread; a cube has one.
         columns : sequence of str, optional

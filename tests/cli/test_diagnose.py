@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,77 @@ def test_tickets_of_modems_that_are_not_polled_are_counted(plant: Path, tmp_path
     assert "are modems named alike?" in text
     document = json.loads((tmp_path / "x.json").read_text())
     assert document["tickets"]["of_unknown_modems"] == tickets.height
+    assert re.search(r"learned from [1-5] tickets?, ", text), "of the modems that were polled"
     assert {row["fnode"] for row in document["verdicts"]} == {"FN001"}
+
+
+def test_tickets_and_topology_with_macs_in_another_notation_meet_their_modems(
+    first_run: Any, plant: Path, tmp_path: Path
+) -> None:
+    _, document, _ = first_run
+    pairs = pl.col("device_id").str.to_uppercase().str.replace_all("(..)", "$1-").str.head(17)
+    for name in ("tickets", "topology"):
+        pl.read_csv(plant / f"{name}.csv", infer_schema=False).with_columns(pairs).write_csv(
+            tmp_path / f"{name}.csv"
+        )
+    outcome = diagnose(
+        plant / "telemetry", "--tickets", tmp_path / "tickets.csv", "--topology",
+        tmp_path / "topology.csv", "--json", tmp_path / "x.json",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.output
+    again = json.loads((tmp_path / "x.json").read_text())
+    assert again["faults"] == document["faults"]
+    assert again["thresholds"] == document["thresholds"]
+    assert again["tickets"] == document["tickets"]
+    assert again["topology"] == document["topology"]
+
+
+def test_tickets_that_cannot_be_used_are_set_aside_and_counted(plant: Path, tmp_path: Path) -> None:
+    tickets = pl.read_csv(plant / "tickets.csv", infer_schema=False)
+    row = pl.int_range(pl.len())
+    late = pl.when(row == 3).then(pl.lit("2031-01-01T00:00Z"))
+    tickets.with_columns(
+        kind=pl.when(row == 1).then(pl.lit("billing")).when(row == 2).then(
+            pl.col("kind").str.to_uppercase()).otherwise("kind"),
+        opened=late.otherwise("opened"), closed=pl.when(row == 3).then(None).otherwise("closed"),
+    ).write_csv(tmp_path / "tickets.csv")  # fmt: skip
+    outcome = diagnose(plant / "telemetry", "--tickets", tmp_path / "tickets.csv", "--days", 1,
+                       "--json", tmp_path / "x.json", columns=200)  # fmt: skip
+    assert outcome.exit_code == 0, outcome.output
+    assert "such as 'billing': ticket set aside (1 row, first 2 of " in outcome.stdout
+    assert "1 opened after the last poll: nothing is learned from them" in outcome.stdout
+    document = json.loads((tmp_path / "x.json").read_text())
+    assert document["tickets"]["read"] == tickets.height - 1
+    assert (document["tickets"]["after_last_poll"], document["tickets"]["set_aside"]) == (1, 1)
+
+
+def test_a_topology_that_contradicts_the_polls_is_said(
+    first_run: Any, plant: Path, tmp_path: Path
+) -> None:
+    _, document, out = first_run
+    assert document["topology"]["in_another_fnode"] == 0
+    table = pl.read_csv(plant / "topology.csv", infer_schema=False)
+    moved = table.with_columns(
+        fnode=pl.lit("ZZ"), amplifier=pl.lit(""), amplifier_parent=pl.lit("")
+    )
+    moved.write_csv(tmp_path / "topology.csv")
+    outcome = diagnose(plant / "telemetry", "--model", out / "model.json", "--days", 1,
+                       "--topology", tmp_path / "topology.csv", columns=200)  # fmt: skip
+    n_modems = document["read"]["modems"]
+    assert f"{n_modems} of them in another fiber node than their polls" in outcome.stdout
+
+
+def test_since_before_the_first_poll_is_said_and_cut(
+    first_run: Any, plant: Path, tmp_path: Path
+) -> None:
+    _, _, out = first_run
+    outcome = diagnose(plant / "telemetry", "--model", out / "model.json", "--since", "0001-01-02",
+                       "--step", 96, "--json", tmp_path / "x.json", columns=200)  # fmt: skip
+    assert outcome.exit_code == 0, outcome.output
+    assert "--since is before the first poll: diagnosed from 2026-01-05" in outcome.stdout
+    document = json.loads((tmp_path / "x.json").read_text())
+    assert document["diagnosed"]["start"] == document["read"]["start"]
+    assert len(document["windows"]) == 4
 
 
 @pytest.mark.parametrize(
@@ -338,6 +409,12 @@ def test_the_report_is_written(first_run: Any) -> None:
     _, document, out = first_run
     page = (out / "report.html").read_text(encoding="utf-8")
     assert document["dispatch"][0]["fault_id"] in page
+    listed = page.split("id=dispatch", 1)[1].split("</section>", 1)[0]
+    first_seen = {f["fault_id"]: f["start_s"] for f in document["faults"]["faults"]}
+    for line in document["dispatch"]:
+        if line["advice"] == "send":
+            told = datetime.fromtimestamp(first_seen[line["fault_id"]], UTC)
+            assert f"{told:%Y-%m-%d %H:%M}" in listed
     assert "<script" not in page
 
 
@@ -399,6 +476,16 @@ def test_a_report_that_fails_loses_nothing_else(
         ("PNM --tickets TICKETS --days 2 --since 2026-01-10", 2, "either --since or"),
         ("PNM --tickets TICKETS --since yesterday", 2, "neither an ISO time"),
         ("PNM --tickets TICKETS --map snr", 2, "not of the form NAME=VALUE"),
+        ("PNM --tickets TICKETS --map snr_db=a --map snr_db=b", 2, "--map: snr_db is told twice"),
+        ("TICKETS --model MODEL --map snr_db=x --map tx_power_dbmv=x", 2, "'x' cannot be both"),
+        ("TICKETS --model MODEL --map snr_db=tx_power_dbmv", 2, "'tx_power_dbmv' cannot be both"),
+        ("PNM --tickets TICKETS --set look_back_s=1", 2, "look_back_s is at least 3600 seconds"),
+        ("PNM --model MODEL --report FOLDER", 2, "is a folder; name a file in it"),
+        ("PNM --model EMPTY", 3, "cannot be read as a model: its format is not"),
+        ("PNM --tickets SEMICOLONS", 3, "columns are separated by semicolons"),
+        ("PNM --tickets TABS", 3, "columns are separated by tabs"),
+        ("PNM --tickets UTF16", 3, "the text is UTF-16"),
+        ("PNM --model MODEL --topology SEMICOLONS", 3, "columns are separated by semicolons"),
         ("PNM --tickets TICKETS --units snr_db=dB", 2, "columns and units are known"),
         ("PNM --tickets TICKETS --fnodes FN01", 2, "no fiber node 'FN01'"),
         ("PNM --model MODEL --set quorum=1", 2, "the settings are the model's"),
@@ -417,9 +504,14 @@ def test_a_report_that_fails_loses_nothing_else(
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(
-    plant: Path, first_run: Any, words: str, code: int, told: str
+    plant: Path, first_run: Any, words: str, code: int, told: str, tmp_path: Path
 ) -> None:
-    made = {"PNM": plant / "telemetry", "TICKETS": plant / "tickets.csv", "FOLDER": plant,
+    foreign = {"SEMICOLONS": b"a;b\n1;2\n", "TABS": b"a\tb\n1\t2\n",
+               "UTF16": "a,b\n1,2\n".encode("utf-16"), "EMPTY": b"{}"}  # fmt: skip
+    for name, content in foreign.items():
+        (tmp_path / f"{name}.csv").write_bytes(content)
+    made: dict[str, Path] = {name: tmp_path / f"{name}.csv" for name in foreign}
+    made |= {"PNM": plant / "telemetry", "TICKETS": plant / "tickets.csv", "FOLDER": plant,
             "TOPOLOGY": plant / "topology.csv", "MODEL": first_run[2] / "model.json"}  # fmt: skip
     filled = []
     for word in words.split():

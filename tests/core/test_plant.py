@@ -68,6 +68,18 @@ class TestRefusals:
             ),
             ({"latitude": ["1", "2", "north", "4", "5"]}, "latitude", 3, "'north' is not a number"),
             ({"longitude": ["1", "2", "3", "4", "x"]}, "longitude", 5, "'x' is not a number"),
+            (
+                {"latitude": [50.0, 999.0, None, 4.0, 5.0]},
+                "latitude", 2, "999 is not between -90 and 90 degrees",
+            ),
+            (
+                {"longitude": [8.6, -180.0, -180.5, 4.0, 5.0]},
+                "longitude", 3, "-180.5 is not between -180 and 180 degrees",
+            ),
+            (
+                {"device_id": ["a", "aa:00:00:00:00:01", "c", "AA0000000001", "e"]},
+                "device_id", 4, "'AA0000000001' stands twice",
+            ),
         ],
     )  # fmt: skip
     def test_column_and_row_are_named(
@@ -91,6 +103,17 @@ class TestRefusals:
                 table(amplifier=amplifiers, amplifier_parent=parents), source="plant.csv"
             )
         assert (caught.value.source, caught.value.column) == ("plant.csv", "amplifier_parent")
+
+
+def test_places_are_found_under_the_names_of_polls() -> None:
+    names = ["AA-00-00-00-00-01", "AA-00-00-00-00-02", "c", "D", "e"]
+    plant = Plant.from_table(table(device_id=names))
+    polled = ["aa0000000002", "c", "d", "AA-00-00-00-00-01"]
+    named = plant.named_like(polled)
+    assert list(named.places) == ["AA-00-00-00-00-01", "aa0000000002", "c", "D", "e"]
+    assert named.places["aa0000000002"] == ModemPlace("aa0000000002", "F", "A2", "t2")
+    assert named.common_element(polled[:2]) == ("tap", "t2")
+    assert plant.named_like(["c", "unknown"]) is plant
 
 
 class TestCommonElement:

@@ -90,25 +90,64 @@ class TestRefusals:
         with pytest.raises(MissingColumnError, match=f"calls.csv, column '{column}'"):
             read_tickets(table().drop(column), source="calls.csv")
 
-    @pytest.mark.parametrize(
-        ("column", "values", "problem"),
-        [
-            ("kind", ["service", "Service", "service"], "'Service' is not one of maintenance"),
-            ("kind", ["service", None, "service"], "None is not one of maintenance, service"),
-            ("opened", ["0", "", "1"], "the time is missing"),
-            ("opened", [0.0, float("nan"), 1.0], "the time is missing"),
-            ("opened", ["0", "yesterday", "1"], "'yesterday' is neither an ISO time nor epoch"),
-            ("closed", [None, 99.0, None], "the ticket closes before it opens"),
-            ("closed", [None, "soon", None], "'soon' is neither an ISO time nor epoch seconds"),
-            ("device_id", ["a", None, "b"], "the entity is missing"),
-            ("ticket_id", ["a", None, "b"], "the entity is missing"),
-        ],
-    )
-    def test_column_and_row_are_named(self, column: str, values: list[Any], problem: str) -> None:
-        with pytest.raises(InputError, match=problem) as caught:
-            read_tickets(table(3, **{column: values}), source="calls.csv")
+    def test_a_column_of_another_kind(self) -> None:
+        with pytest.raises(InputError, match="is no time") as caught:
+            read_tickets(table(opened=[True, False, True]), source="calls.csv")
+        assert (caught.value.source, caught.value.column) == ("calls.csv", "opened")
+
+    def test_a_file_without_a_usable_row_is_refused_with_each_reason(self) -> None:
+        rows = table(kind=["billing", "sales", None])
+        with pytest.raises(InputError, match=r"is left: no kind.*; .*'billing'") as caught:
+            read_tickets(rows, source="calls.csv")
         error = caught.value
-        assert (error.source, error.column, error.row) == ("calls.csv", column, 2)
+        assert (error.source, error.column, error.row) == ("calls.csv", "kind", 3)
+
+
+class TestSetAside:
+    @pytest.mark.parametrize(
+        ("column", "values", "reason"),
+        [
+            ("kind", ["service", "billing", "moves"],
+             "a kind that is neither maintenance nor service, such as 'billing'"),
+            ("kind", ["service", None, " "], "no kind"),
+            ("opened", ["0", "", None], "no time of opening"),
+            ("opened", [0.0, float("nan"), float("inf")], "no time of opening"),
+            ("opened", ["0", "yesterday", "31.12.2025"],
+             "a time that cannot be read, such as 'yesterday'"),
+            ("closed", [None, 99.0, 199.0], "closed before it was opened"),
+            ("closed", [None, "soon", "?"], "a time that cannot be read, such as 'soon'"),
+            ("device_id", ["a", None, ""], "no modem"),
+            ("ticket_id", ["t0", None, " "], "no ticket id"),
+        ],
+    )  # fmt: skip
+    def test_rows_are_counted_with_the_first_one(
+        self, column: str, values: list[Any], reason: str
+    ) -> None:
+        tickets = read_tickets(table(3, **{column: values}), source="calls.csv")
+        assert tickets.ticket_id.tolist() == ["t0"]
+        (note,) = tickets.set_aside
+        assert note.reason == f"{reason}: ticket set aside"
+        assert (note.column, note.rows, note.first_row) == (column, 2, 2)
+
+    def test_a_row_counts_for_one_reason_only(self) -> None:
+        tickets = read_tickets(
+            table(3, kind=["service", "x", "x"], opened=["0", "soon", "0"], device_id=["a", "", ""])
+        )
+        assert [(note.column, note.rows) for note in tickets.set_aside] == [("device_id", 2)]
+
+    def test_a_row_that_is_set_aside_replaces_no_other(self) -> None:
+        tickets = read_tickets(table(2, ticket_id=["x", "x"], kind=["maintenance", "billing"]))
+        assert tickets.is_maintenance.tolist() == [True]
+
+    @pytest.mark.parametrize("kind", ["Service", " SERVICE ", "service"])
+    def test_kinds_are_compared_without_case_and_blanks(self, kind: str) -> None:
+        tickets = read_tickets(table(1, kind=[kind]))
+        assert tickets.is_maintenance.tolist() == [False]
+        assert not tickets.set_aside
+
+    def test_blanks_around_headings_and_names_are_no_part_of_them(self) -> None:
+        rows = table(1, device_id=[" a "]).rename({"kind": " kind", "closed": "closed "})
+        assert read_tickets(rows).device_id.tolist() == ["a"]
 
     def test_a_ticket_may_close_as_it_opens(self) -> None:
         assert read_tickets(table(1, closed=[0.0])).closed_s.tolist() == [0.0]
@@ -119,7 +158,7 @@ class TestOfDevices:
     @given(st.sets(st.text("ab1", max_size=3)), st.integers(0, 20), st.integers(0, 10**6))
     def test_against_a_plain_loop(self, names: set[str], n: int, seed: int) -> None:
         stream = random_stream(seed, "devices")
-        callers = ["".join(stream.choice(list("ab1"), stream.integers(0, 4))) for _ in range(n)]
+        callers = ["".join(stream.choice(list("ab1"), stream.integers(1, 4))) for _ in range(n)]
         tickets = read_tickets(table(n, device_id=callers))
         device_ids = tuple(sorted(names))
         mine, device = tickets.of_devices(device_ids)
@@ -131,6 +170,18 @@ class TestOfDevices:
             if caller in names
         ]
         assert list(zip(mine.ticket_id.tolist(), device.tolist(), strict=True)) == expected
+
+    def test_a_mac_address_is_the_same_in_any_notation(self) -> None:
+        told = ["AA-00-00-00-00-02", "aa00.0000.0001", "AA0000000001", "Modem", "aa:00:00:00:00:09"]
+        tickets = read_tickets(table(5, device_id=told))
+        names = ("AA-00-00-00-00-03", "aa:00:00:00:00:01", "aa:00:00:00:00:02", "modem")
+        mine, device = tickets.of_devices(names)
+        assert mine.ticket_id.tolist() == ["t0", "t1", "t2"]
+        assert [names[i] for i in device.tolist()] == [names[2], names[1], names[1]]
+        named = tickets.named_like(names)
+        assert named.device_id.tolist() == [names[2], names[1], names[1], *told[3:]]
+        assert named.ticket_id.tolist() == tickets.ticket_id.tolist()
+        assert tickets.named_like(["b"]) is tickets
 
     def test_nobody(self) -> None:
         mine, device = read_tickets(table()).of_devices(())

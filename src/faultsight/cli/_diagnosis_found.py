@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from faultsight.core.kpi_frame import TimeWindow
     from faultsight.core.plant import Plant
@@ -63,14 +65,45 @@ class WatchedTelemetry:
             yield polls
 
     @property
+    def device_ids(self) -> set[str]:
+        """All modems seen so far."""
+        return set().union(*self.modems.values())
+
+    @property
     def n_modems(self) -> int:
         """How many modems were seen; one that moved counts once."""
-        return len(set().union(*self.modems.values()))
+        return len(self.device_ids)
+
+    def of_seen_modems(self, tickets: Tickets) -> Tickets:
+        """Return the tickets of modems of which a poll was seen."""
+        known = self.device_ids
+        return tickets.take(
+            np.array([device in known for device in tickets.device_id.tolist()], np.bool_)
+        )
 
     def unknown_tickets(self, tickets: Tickets) -> int:
         """Return how many tickets are of modems of which no poll was seen."""
-        known = set().union(*self.modems.values())
-        return sum(device not in known for device in tickets.device_id.tolist())
+        return len(tickets) - len(self.of_seen_modems(tickets))
+
+    def late_tickets(self, tickets: Tickets) -> int:
+        """Return how many tickets were opened after the last poll."""
+        return int((tickets.opened_s >= self.window.end_s).sum())
+
+    def places_of(self, plant: Plant) -> tuple[int, int]:
+        """Return of how many modems a plant knows the place, and how many it has elsewhere.
+
+        Elsewhere: in another fiber node than all of a modem's polls.
+        """
+        n_known = n_elsewhere = 0
+        fnodes: dict[str, set[str]] = {}
+        for fnode, modems in self.modems.items():
+            for device in modems:
+                fnodes.setdefault(device, set()).add(fnode)
+        for device, polled in fnodes.items():
+            place = plant.places.get(device)
+            n_known += place is not None
+            n_elsewhere += place is not None and place.fnode not in polled
+        return n_known, n_elsewhere
 
 
 @dataclass

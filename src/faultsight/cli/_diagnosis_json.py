@@ -71,6 +71,7 @@ def diagnosis_document(found: Found) -> dict[str, Any]:
         },
         "quarantined": [vars(note) for note in found.quarantined],
         "tickets": _tickets(found),
+        "topology": _topology(found),
         "tuned_on": None if found.tuned_on is None else _span(found.tuned_on),
         "thresholds": learned_thresholds(found.model),
         "diagnosed": _span(found.span),
@@ -193,6 +194,19 @@ def _tickets(found: Found) -> dict[str, int] | None:
         "service": len(tickets) - n_maintenance,
         "open": int((tickets.closed_s != tickets.closed_s).sum()),
         "of_unknown_modems": found.telemetry.unknown_tickets(tickets),
+        "after_last_poll": found.telemetry.late_tickets(tickets),
+        "set_aside": sum(note.rows for note in tickets.set_aside),
+    }
+
+
+def _topology(found: Found) -> dict[str, int] | None:
+    if found.plant is None:
+        return None
+    n_known, n_elsewhere = found.telemetry.places_of(found.plant)
+    return {
+        "modems": len(found.plant.places),
+        "places": n_known,
+        "in_another_fnode": n_elsewhere,
     }
 
 

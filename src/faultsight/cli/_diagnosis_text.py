@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from faultsight.cli._diagnosis_found import Found
+    from faultsight.cli._diagnosis_found import Found, WatchedTelemetry
+    from faultsight.core.plant import Plant
     from faultsight.core.tickets import Tickets
     from faultsight.diagnose.faults import Dispatch, Fault
     from faultsight.diagnose.reading import QuarantinedPolls
@@ -88,10 +89,18 @@ def _used(found: Found) -> Iterator[tuple[str, str]]:
     if found.tickets is not None:
         yield "tickets", _tickets_in_words(found, found.tickets)
     if found.plant is not None:
-        places = found.plant.places
-        modems = set().union(*watched.modems.values())
-        n_known = sum(modem in places for modem in modems)
-        yield "topology", f"places {n_known:,} of {_count(len(modems), 'modem')}"
+        yield "topology", _places_in_words(watched, found.plant)
+
+
+def _places_in_words(watched: WatchedTelemetry, plant: Plant) -> str:
+    n_known, n_elsewhere = watched.places_of(plant)
+    text = f"places {n_known:,} of {_count(watched.n_modems, 'modem')}"
+    if n_elsewhere:
+        text += (
+            f"; {n_elsewhere:,} of them in another fiber node than their polls: no amplifier or "
+            "tap is told for these"
+        )
+    return text
 
 
 def _tickets_in_words(found: Found, tickets: Tickets) -> str:
@@ -104,23 +113,32 @@ def _tickets_in_words(found: Found, tickets: Tickets) -> str:
         f"{len(tickets):,}: {n_maintenance:,} maintenance, "
         f"{len(tickets) - n_maintenance:,} service; {n_open:,} still open"
     )
+    n_late = found.telemetry.late_tickets(tickets)
+    if n_late:
+        text += f"; {n_late:,} opened after the last poll: nothing is learned from them"
     if not n_unknown:
         return text
     text += f"; {n_unknown:,} passed over: their modems were not polled"
     if 2 * n_unknown > len(tickets):
         modem = min(min(modems) for modems in found.telemetry.modems.values() if modems)
         text += (
-            f" (are modems named alike? tickets have {printable(str(tickets.device_id[0]))}, "
+            f" (are modems named alike? tickets have {printable(_stranger(found, tickets))}, "
             f"polls have {printable(modem)})"
         )
     return text
+
+
+def _stranger(found: Found, tickets: Tickets) -> str:
+    known = found.telemetry.device_ids
+    return next(device for device in tickets.device_id.tolist() if device not in known)
 
 
 def _learned_heading(found: Found) -> str:
     if found.tuned_on is None:
         return "learned in an earlier run"
     span = found.tuned_on
-    n = 0 if found.tickets is None else len(found.tickets.in_window(span))
+    learned = None if found.tickets is None else found.tickets.in_window(span)
+    n = 0 if learned is None else len(found.telemetry.of_seen_modems(learned))
     return f"learned from {_count(n, 'ticket')}, {_span_text(span.start_s, span.end_s)}"
 
 

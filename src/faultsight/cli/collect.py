@@ -199,13 +199,13 @@ def device_ids(
     import polars as pl
 
     from faultsight.core.errors import MissingColumnError
+    from faultsight.core.exported_tables import read_export
     from faultsight.core.files import write_atomic
-    from faultsight.core.tables import read_table
 
     if out.suffix.lower() not in (".csv", ".parquet"):
         raise SettingError(f"--out: a table is written as .csv or .parquet, not {out.suffix!r}")
     ids = _device_ids(key_file, plain_mac=False)
-    rows = read_table(table, as_text=True)
+    rows = read_export(table)
     if mac not in rows.columns:
         raise MissingColumnError(mac, rows.columns, source=str(table))
     named = []
@@ -275,9 +275,12 @@ def _pairs(option: str, told: Sequence[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for one in told:
         name, equals, value = one.partition("=")
+        name, value = name.strip(), value.strip()
         if not (equals and name and value):
             raise SettingError(f"{option}: {one!r} is not of the form NAME=VALUE")
-        pairs[name.strip()] = value
+        if name in pairs:
+            raise SettingError(f"{option}: {name} is told twice")
+        pairs[name] = value
     return pairs
 
 

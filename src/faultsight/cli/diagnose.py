@@ -34,6 +34,7 @@ __all__ = ["diagnose"]
 _DAY_S, _HOUR_S = 86_400, 3600
 _TELAPART = "telapart"
 _DEFAULT_DAYS = 7
+_MOST_WINDOWS = 10_000
 
 
 def diagnose(
@@ -141,7 +142,10 @@ def diagnose(
     watched, quarantined, told, plant = _inputs(asked, console)
     chosen = _chosen(fnodes, watched.fnodes)
     span = _span(watched.window, from_s, to_s, days or _DEFAULT_DAYS)
-    _check_length(span, diagnoser.look_back_s)
+    _check_length(span, diagnoser.look_back_s, step * _HOUR_S)
+    if from_s is not None and from_s < span.start_s:
+        _say(console, f"--since is before the first poll: diagnosed from "
+             f"{moment_text(span.start_s)} UTC on")  # fmt: skip
     tuned_on = None
     if told is not None:
         tuned_on = _tuning_span(watched.window, span, diagnoser.look_back_s)
@@ -153,6 +157,9 @@ def diagnose(
         diagnosis = diagnoser.diagnose(
             watched, window=span, step_s=step * _HOUR_S, fnodes=chosen, progress=line
         )
+    # What was read of the polls tells how their modems are written.
+    told = None if told is None else told.named_like(watched.device_ids)
+    plant = None if plant is None else plant.named_like(watched.device_ids)
     with progress("following faults"):
         found_faults = _faults(diagnosis, known, watched, plant, told)
     found = Found(
@@ -189,21 +196,24 @@ def _inputs(
     """Read everything, and tell what was set aside before anything else can fail."""
     from faultsight.cli._diagnosis_found import WatchedTelemetry
     from faultsight.cli._diagnosis_text import print_quarantine
+    from faultsight.core.exported_tables import read_export
     from faultsight.core.plant import Plant
-    from faultsight.core.tables import read_table
     from faultsight.core.tickets import read_tickets
-    from faultsight.diagnose.reading import read_polls
+    from faultsight.diagnose.reading import QuarantinedPolls, read_polls
 
     told = plant = None
     if asked.tickets is not None:
-        told = read_tickets(read_table(asked.tickets, as_text=True), source=str(asked.tickets))
+        told = read_tickets(read_export(asked.tickets), source=str(asked.tickets))
     if asked.topology is not None:
-        table = read_table(asked.topology, as_text=True)
-        plant = Plant.from_table(table, source=str(asked.topology))
+        plant = Plant.from_table(read_export(asked.topology), source=str(asked.topology))
     with progress("reading polls"):
         telemetry, quarantined = read_polls(
             asked.pnm, columns=_pairs("--map", asked.map_), units=_pairs("--units", asked.units)
         )
+    if told is not None:
+        quarantined += [
+            QuarantinedPolls(**vars(note), source=str(asked.tickets)) for note in told.set_aside
+        ]
     print_quarantine(console, quarantined)
     return WatchedTelemetry(telemetry), quarantined, told, plant
 
@@ -259,6 +269,10 @@ def _next(asked: _Asked, json_file: Path | None) -> list[str]:
 
 
 def _check_use(asked: _Asked) -> None:
+    json_file = None if asked.json_target in (None, STDOUT) else Path(str(asked.json_target))
+    for option, path in (("--report", asked.report), ("--json", json_file)):
+        if path is not None and path.is_dir():
+            raise SettingError(f"{option}: {path} is a folder; name a file in it")
     if asked.tickets is None and asked.model is None:
         raise SettingError(
             "give --tickets to learn from them, or --model to use what was learned before"
@@ -308,6 +322,8 @@ def _pairs(option: str, told: Sequence[str]) -> dict[str, str]:
         name, equals, value = one.partition("=")
         if not (equals and name.strip() and value.strip()):
             raise SettingError(f"{option}: {one!r} is not of the form NAME=VALUE")
+        if name.strip() in pairs:
+            raise SettingError(f"{option}: {name.strip()} is told twice")
         pairs[name.strip()] = value.strip()
     return pairs
 
@@ -359,7 +375,8 @@ def _span(whole: TimeWindow, from_s: int | None, to_s: int | None, days: int) ->
     if whole.end_s <= whole.start_s:
         raise InputError("there is no poll")
     end_s = whole.end_s if to_s is None else min(to_s, whole.end_s)
-    start_s = max(end_s - days * _DAY_S, whole.start_s) if from_s is None else from_s
+    # Before the first poll there is nothing to say, however long one looks.
+    start_s = max(end_s - days * _DAY_S if from_s is None else from_s, whole.start_s)
     if start_s >= end_s or end_s <= whole.start_s:
         raise InputError(
             f"there is no poll between --since and --until; polls are from "
@@ -368,7 +385,14 @@ def _span(whole: TimeWindow, from_s: int | None, to_s: int | None, days: int) ->
     return TimeWindow(start_s, end_s)
 
 
-def _check_length(span: TimeWindow, look_back_s: int) -> None:
+def _check_length(span: TimeWindow, look_back_s: int, step_s: int) -> None:
+    n_windows = (span.end_s - span.start_s - look_back_s) // step_s + 1
+    if n_windows > _MOST_WINDOWS:
+        raise SettingError(
+            f"a verdict every {step_s // _HOUR_S} hours from {moment_text(span.start_s)} to "
+            f"{moment_text(span.end_s)} UTC is {n_windows:,} for each modem, more than the "
+            f"{_MOST_WINDOWS:,} allowed; give fewer --days or a longer --step"
+        )
     hours = (span.end_s - span.start_s) / _HOUR_S
     if span.end_s - span.start_s < look_back_s:
         raise InputError(

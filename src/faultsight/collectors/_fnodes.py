@@ -6,7 +6,7 @@ from pathlib import Path
 
 from faultsight.collectors._device_ids import DeviceIds
 from faultsight.core.errors import InputError, MissingColumnError
-from faultsight.core.tables import read_table
+from faultsight.core.exported_tables import read_export
 
 __all__ = ["read_fnodes"]
 
@@ -35,7 +35,7 @@ def read_fnodes(path: Path | str, ids: DeviceIds) -> dict[str, str]:
     >>> read_fnodes(file, DeviceIds(hashed=False))
     {'00:11:00:00:00:01': 'FN7'}
     """
-    table = read_table(path, as_text=True)
+    table = read_export(path)
     by = "mac" if "mac" in table.columns else "device_id"
     for column in (by, "fnode"):
         if column not in table.columns:

@@ -21,9 +21,15 @@ from faultsight.collectors._docsis_objects import readable_pre_equalization
 from faultsight.collectors._exports import deltas_within, with_fnodes
 from faultsight.collectors._set_aside import SetAside, tally
 from faultsight.core.errors import FaultSightError, InputError, MissingColumnError, SettingError
+from faultsight.core.exported_tables import (
+    read_export,
+    refuse_other_separators,
+    refuse_shared_columns,
+    with_plain_headings,
+)
 from faultsight.core.kpi_frame import epoch_seconds
 from faultsight.core.polls import COUNTERS, LEVELS
-from faultsight.core.tables import TABLE_SUFFIXES, read_table, table_batches
+from faultsight.core.tables import TABLE_SUFFIXES, table_batches
 
 __all__ = ["UNITS", "CsvExport", "CsvExportConfig"]
 
@@ -72,6 +78,9 @@ class CsvExportConfig:
         for name in self.columns:
             if name not in _COLUMNS:
                 raise SettingError(f"telemetry has no {name!r}; it has {', '.join(_COLUMNS)}")
+        if {"mac", "device_id"} <= set(self.columns):
+            raise SettingError("either mac or device_id names the modem, not both")
+        refuse_shared_columns(self.columns)
         for name, unit in self.units.items():
             if name not in LEVELS:
                 raise SettingError(f"{name!r} has no unit to state; {', '.join(LEVELS)} have")
@@ -138,7 +147,7 @@ class CsvExport(Collector):
         aside: list[SetAside] = []
         for file in self.files:
             progress(f"reading {file.name}")
-            export = _Export(file, read_table(file, as_text=True), self.config)
+            export = _Export(file, read_export(file), self.config)
             parts.append(export.usable())
             export.refuse_empty()
             aside += export.aside
@@ -172,7 +181,9 @@ class CsvExport(Collector):
 
 
 def _tables(file: Path) -> Iterator[pl.DataFrame]:
-    return table_batches(file, as_text=True, most_cells=_PART_CELLS, most_bytes=_PART_BYTES)
+    refuse_other_separators(file)
+    parts = table_batches(file, as_text=True, most_cells=_PART_CELLS, most_bytes=_PART_BYTES)
+    return map(with_plain_headings, parts)
 
 
 def _batch(table: pl.DataFrame, aside: Sequence[SetAside]) -> Batch:
@@ -200,11 +211,9 @@ class _Export:
     def usable(self) -> pl.DataFrame:
         """Return the rows that can be used, as telemetry has them."""
         config = self.config
-        for name, column in config.columns.items():
+        for column in config.columns.values():
             if column not in self.rows.columns:
                 raise MissingColumnError(column, self.rows.columns, source=self.source)
-            if name == "mac" and "device_id" in config.columns:
-                raise SettingError("either mac or device_id names the modem, not both")
         counters = [name for name in COUNTERS if self._has(name)]
         if counters and config.counters is None:
             raise SettingError(

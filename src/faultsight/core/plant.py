@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
 from faultsight.core.errors import InputError, MissingColumnError
+from faultsight.core.exported_tables import with_plain_headings
 from faultsight.core.kpi_frame import entity_names, numbers
+from faultsight.core.mac_addresses import in_one_notation
 from faultsight.core.tables import as_polars
 
 __all__ = ["ModemPlace", "Plant"]
+
+_MOST_DEGREES = {"latitude": 90, "longitude": 180}
 
 
 @dataclass(frozen=True)
@@ -77,24 +82,30 @@ class Plant:
         Raises
         ------
         InputError
-            If a column is missing, a device stands twice, an amplifier has two parents, or
-            amplifiers form a circle.
+            If a column is missing, a device stands twice (a MAC address in any notation), an
+            amplifier has two parents, amplifiers form a circle, or a place is not on the globe;
+            names column and row.
         """
-        rows = as_polars(table)
+        rows = with_plain_headings(as_polars(table))
         for column in ("device_id", "fnode"):
             if column not in rows.columns:
                 raise MissingColumnError(column, rows.columns, source=source)
-        devices = entity_names(rows["device_id"], source).to_list()
-        fnodes = entity_names(rows["fnode"], source).to_list()
+        devices, fnodes = (
+            entity_names(rows[column], source).str.strip_chars().to_list()
+            for column in ("device_id", "fnode")
+        )
         texts = {c: _texts(rows, c) for c in ("amplifier", "amplifier_parent", "tap")}
         places_deg = {c: _degrees(rows, c, source) for c in ("latitude", "longitude")}
         places: dict[str, ModemPlace] = {}
+        seen: set[str] = set()
         parents: dict[tuple[str, str], str] = {}
         for row, (device, fnode) in enumerate(zip(devices, fnodes, strict=True)):
-            if device in places:
+            key = in_one_notation(device)
+            if key in seen:
                 raise InputError(
                     f"{device!r} stands twice", source=source, column="device_id", row=row + 1
                 )
+            seen.add(key)
             amplifier, parent = texts["amplifier"][row], texts["amplifier_parent"][row]
             places[device] = ModemPlace(
                 device, fnode, amplifier, texts["tap"][row],
@@ -114,6 +125,33 @@ class Plant:
                     error.problem, source=source, column="amplifier_parent"
                 ) from None  # fmt: skip
         return plant
+
+    def named_like(self, device_ids: Iterable[str]) -> Plant:
+        """Return the plant, each MAC address written as some devices' names write it.
+
+        Examples
+        --------
+        >>> plant = Plant({"AA-00-00-00-00-01": ModemPlace("AA-00-00-00-00-01", "F")})
+        >>> list(plant.named_like(["aa:00:00:00:00:01"]).places)
+        ['aa:00:00:00:00:01']
+        """
+        strange = [device for device in device_ids if device not in self.places]
+        written = {
+            name: device
+            for device in strange
+            if (name := self._name_of_key.get(in_one_notation(device))) is not None
+        }
+        if not written:
+            return self
+        places = {
+            written.get(name, name): replace(place, device_id=written.get(name, name))
+            for name, place in self.places.items()
+        }
+        return Plant(places, self.parents)
+
+    @cached_property
+    def _name_of_key(self) -> dict[str, str]:
+        return {in_one_notation(device): device for device in self.places}
 
     def upstream(self, fnode: str, amplifier: str) -> list[str]:
         """Return an amplifier and those before it, the nearest to the node last.
@@ -174,4 +212,13 @@ def _texts(rows: pl.DataFrame, column: str) -> list[str]:
 def _degrees(rows: pl.DataFrame, column: str, source: str | None) -> list[float | None]:
     if column not in rows.columns:
         return [None] * rows.height
-    return numbers(rows[column], source).fill_nan(None).to_list()
+    told = numbers(rows[column], source).fill_nan(None)
+    wrong = (told.abs() > _MOST_DEGREES[column]).fill_null(value=False)
+    if wrong.any():
+        row = int(wrong.arg_true()[0])
+        most = _MOST_DEGREES[column]
+        raise InputError(
+            f"{told[row]:g} is not between -{most} and {most} degrees",
+            source=source, column=column, row=row + 1,
+        )  # fmt: skip
+    return told.to_list()

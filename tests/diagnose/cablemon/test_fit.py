@@ -31,8 +31,8 @@ MakeCalls = Callable[..., Tickets]
 
 
 def together(parts: list[Tickets]) -> Tickets:
-    columns = [np.concatenate(column) for column in zip(*(vars(p).values() for p in parts))]  # noqa: B905
-    whole = Tickets(*columns)
+    names = ("ticket_id", "device_id", "opened_s", "closed_s", "is_maintenance", "primary_id")
+    whole = Tickets(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
     return whole.take(np.argsort(whole.opened_s, kind="stable"))
 
 

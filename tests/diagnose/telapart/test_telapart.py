@@ -251,7 +251,7 @@ class TestFitting:
             ({"features": ("rx_power",)}, "features are of snr, tx_power, missing"),
             ({"quorum": 1.5}, "quorum lies in"),
             ({"cluster_size": 0}, "must be positive"),
-            ({"look_back_s": 0}, "must be positive"),
+            ({"look_back_s": 1}, "look_back_s is at least 3600 seconds, not 1"),
             ({"interval_s": 0.0}, "interval_s is at least a second"),
             ({"usual_quantile": 1.01}, "usual_quantile lies in"),
             ({"least_history": 0}, "least_history must be positive"),

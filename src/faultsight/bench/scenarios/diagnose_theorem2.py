@@ -117,8 +117,8 @@ def _curves(config: TelApartConfig, nodes: Sequence[SimulatedNode]) -> dict[str,
 
 
 def _joined(tickets: Sequence[Tickets]) -> Tickets:
-    parts = [vars(each) for each in tickets]
-    joined = Tickets(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
+    columns = ("ticket_id", "device_id", "opened_s", "closed_s", "is_maintenance", "primary_id")
+    joined = Tickets(*(np.concatenate([getattr(t, name) for t in tickets]) for name in columns))
     return joined.take(np.argsort(joined.opened_s, kind="stable"))
 
 

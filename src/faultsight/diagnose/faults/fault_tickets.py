@@ -53,6 +53,7 @@ def with_tickets(faults: Sequence[Fault], tickets: Tickets) -> list[Fault]:
     >>> [ticket.ticket_id for ticket in told[0].tickets], len(wrong_tickets(told))
     (['t1'], 1)
     """
+    tickets = tickets.named_like(device for fault in faults for device in fault.device_ids)
     of_device: dict[str, list[int]] = defaultdict(list)
     for at, device in enumerate(tickets.device_id.tolist()):
         of_device[device].append(at)

@@ -101,8 +101,9 @@ def tell_kinds(
     waiting = set(places_of)
     for polls in _polls(faults, telemetry):
         waiting.discard(polls.fnode)
+        here = None if plant is None else plant.named_like(polls.device_ids)
         for place in places_of[polls.fnode]:
-            told[place] = _told(_Look(faults[place], plant, polls))
+            told[place] = _told(_Look(faults[place], here, polls))
     for fnode in waiting:
         for place in places_of[fnode]:
             told[place] = _told(_Look(faults[place], plant))

@@ -133,6 +133,7 @@ def count_tickets(diagnosis: Diagnosis, tickets: Tickets) -> TicketCounts:
     of_fnode: dict[str, list[NodeDiagnosis]] = {}
     for node in diagnosis.nodes:
         of_fnode.setdefault(node.fnode, []).append(node)
+    tickets = tickets.named_like(device for node in diagnosis.nodes for device in node.device_ids)
     by_device = tickets.take(np.argsort(tickets.device_id, kind="stable"))
     n = len(of_fnode)
     counts = np.zeros((n, len(KINDS), len(Verdict)), np.int64)

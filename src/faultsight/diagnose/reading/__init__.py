@@ -15,11 +15,13 @@ import numpy as np
 import polars as pl
 
 from faultsight.core.errors import InputError, SettingError
+from faultsight.core.exported_tables import read_export, with_plain_headings
 from faultsight.core.polls import PollTable, Telemetry, joined_polls
-from faultsight.core.tables import TABLE_SUFFIXES, as_polars, read_table
+from faultsight.core.tables import TABLE_SUFFIXES, as_polars
 from faultsight.core.telemetry import TelemetryFolder
 from faultsight.diagnose.preprocessing.duplicates import DUPLICATE_GAP_S
 from faultsight.diagnose.reading._export import Export
+from faultsight.diagnose.reading._mac_spellings import in_one_spelling
 from faultsight.diagnose.reading._one_poll import joined
 from faultsight.diagnose.reading._poll_checks import (
     note_constant_channels,
@@ -35,7 +37,6 @@ from faultsight.diagnose.reading._quarantine import Quarantine, QuarantinedPolls
 __all__ = ["QuarantinedPolls", "read_polls"]
 
 _IN_MEMORY = ""
-_LONGEST_HEADER = 65_536
 
 
 def read_polls(
@@ -97,7 +98,9 @@ def read_polls(
     if not isinstance(source, (str, Path)):
         export = _export(columns, units, now_s)
         quarantine = Quarantine([_IN_MEMORY])
-        rows = rows_of_polls(as_polars(source), export, quarantine, file=0, source=None)
+        rows = rows_of_polls(
+            with_plain_headings(as_polars(source)), export, quarantine, file=0, source=None
+        )
         return _telemetry([rows], quarantine, None)
     path = Path(source)
     if TelemetryFolder.is_telemetry(path):
@@ -150,23 +153,9 @@ def _files(path: Path) -> Iterator[Path]:
 def _tables(files: list[Path]) -> Iterator[tuple[Path, pl.DataFrame | InputError]]:
     for file in files:
         try:
-            _refuse_semicolons(file)
-            yield file, read_table(file, as_text=True)
+            yield file, read_export(file)
         except InputError as error:
             yield file, error
-
-
-def _refuse_semicolons(file: Path) -> None:
-    """Refuse what spreadsheets of half of Europe write, before a worse message comes of it."""
-    if file.suffix.lower() == ".csv" and file.is_file():
-        with file.open("rb") as lines:
-            header = lines.readline(_LONGEST_HEADER)
-        if header.count(b";") > header.count(b","):
-            raise InputError(
-                "columns are separated by semicolons; export with commas, and decimals with a "
-                "point",
-                source=str(file),
-            )
 
 
 def _telemetry(
@@ -177,6 +166,7 @@ def _telemetry(
     if not rows.height:
         why = "; ".join(f"{n.column}: {n.reason} ({n.rows:,})" for n in quarantine.notes)
         raise InputError(f"no row is left{': ' if why else ''}{why}", source=source)
+    rows = in_one_spelling(rows, quarantine)
     names: dict[Any, Any] = {
         name: pl.Enum(rows[name].unique().drop_nulls().sort())
         for name in ("fnode", "device_id", "channel")

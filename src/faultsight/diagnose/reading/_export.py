@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from faultsight.core.errors import InputError, MissingColumnError, SettingError
+from faultsight.core.exported_tables import refuse_shared_columns
 from faultsight.core.polls import COUNTERS, LEVELS
 from faultsight.diagnose.reading._quarantine import Quarantine
 from faultsight.diagnose.reading._units import Unit, level_unit, stamp_unit
@@ -72,6 +73,7 @@ class Export:
         for ours in self.columns:
             if ours not in COLUMNS:
                 raise SettingError(f"polls have no column {ours!r}; they have {', '.join(COLUMNS)}")
+        refuse_shared_columns(self.columns)
         for ours in self.units:
             if ours not in (*LEVELS, "timestamp"):
                 raise SettingError(

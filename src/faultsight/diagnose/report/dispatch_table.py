@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.svg import escaped
 from faultsight.diagnose.contract import Verdict
 from faultsight.diagnose.faults import Dispatch, Fault, WrongTicket
 from faultsight.diagnose.report.svg import table
-from faultsight.diagnose.report.wording import day, duration, fault_title, moment, plural
+from faultsight.diagnose.report.wording import duration, fault_title, moment, plural
 
 __all__ = ["dispatch_section", "ledger_section"]
 
@@ -48,7 +47,7 @@ def _part(going_on: Sequence[Dispatch], advice: str, shown: Collection[str]) -> 
     if not mine:
         return ""
     rows = [_row(told, shown) for told in mine[:_MOST_ROWS]]
-    columns = ("rank", "who", "where", "why", "first seen", "modems", "tickets")
+    columns = ("rank", "who", "where", "why", "first seen, UTC", "modems", "tickets")
     more = len(mine) - len(rows)
     tail = f"<p class=quiet>{plural(more, 'more line')} left out.</p>" if more else ""
     listing = table(columns, rows, numeric=(0, 5, 6))
@@ -72,16 +71,10 @@ def _row(told: Dispatch, shown: Collection[str]) -> tuple[str, ...]:
         team_chip(fault.verdict),
         where,
         escaped(told.why) + (again if fault.recurrence else ""),
-        f"{day(_middle_s(fault.windows[0]))}<br>"
-        f"<span class=quiet>{duration(fault.duration_h)}</span>",
+        f"{moment(fault.start_s)}<br><span class=quiet>{duration(fault.duration_h)}</span>",
         f"{len(fault.lasting_members):,}",
         f"{len(fault.tickets):,}",
     )
-
-
-def _middle_s(window: TimeWindow) -> float:
-    """Return the middle of a window: it begins in the silence before its day."""
-    return (window.start_s + window.end_s) / 2
 
 
 def team_chip(verdict: Verdict) -> str:

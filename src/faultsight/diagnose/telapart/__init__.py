@@ -345,14 +345,17 @@ class TelApart(Diagnoser):
         """
         try:
             told = json.loads(Path(path).read_text(encoding="utf-8"))
-            if told["format"] == _FORMAT:
+            if isinstance(told, dict) and told.get("format") == _FORMAT:
                 return cls._from_dict(told)
         except (
             FaultSightError, OSError, ValueError, KeyError, TypeError, AttributeError,
             RecursionError, OverflowError,
         ) as error:  # fmt: skip
-            raise InputError(f"cannot be read as a model: {error}", source=str(path)) from error
-        raise InputError(f"its format is not {_FORMAT!r}", source=str(path))
+            why = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise InputError(f"cannot be read as a model: {why}", source=str(path)) from error
+        raise InputError(
+            f"cannot be read as a model: its format is not {_FORMAT!r}", source=str(path)
+        )
 
     @classmethod
     def _from_dict(cls, told: Mapping[str, Any]) -> TelApart:

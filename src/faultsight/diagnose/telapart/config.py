@@ -15,6 +15,7 @@ __all__ = ["CLUSTERINGS", "FEATURES", "TelApartConfig"]
 
 FEATURES = ("snr", "tx_power", "missing")
 CLUSTERINGS = ("average", "single", "complete", "dbscan")
+_SHORTEST_LOOK_BACK_S = 3600
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,18 @@ class TelApartConfig:
             raise SettingError(f"features are of {', '.join(FEATURES)}")
         if not 0.0 <= self.quorum <= 1.0:
             raise SettingError(f"quorum lies in [0, 1], not {self.quorum}")
-        if self.cluster_size < 1 or self.look_back_s < 1:
-            raise SettingError("cluster_size and look_back_s must be positive")
+        if self.look_back_s < _SHORTEST_LOOK_BACK_S:
+            # Polls are at least ten minutes apart: a shorter window seldom holds one.
+            raise SettingError(
+                f"look_back_s is at least {_SHORTEST_LOOK_BACK_S} seconds, not {self.look_back_s}"
+            )
         if self.interval_s is not None and not self.interval_s >= 1:
             raise SettingError(f"interval_s is at least a second, not {self.interval_s}")
         if not 0.0 <= self.usual_quantile <= 1.0:
             raise SettingError(f"usual_quantile lies in [0, 1], not {self.usual_quantile}")
-        for name in ("least_history", "history_s", "gone_after_s", "similarity_look_back_s"):
+        for name in (
+            "cluster_size", "least_history", "history_s", "gone_after_s", "similarity_look_back_s",
+        ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise SettingError(f"{name} must be positive, not {getattr(self, name)}")
         for name in ("milder_share", "noise_db", "shrunk_by", "least_values"):

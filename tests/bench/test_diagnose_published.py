@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from faultsight.bench.engine import read_result
+from faultsight.bench.scenarios.diagnose_speed import DiagnoseSpeed
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = _ROOT / "docs" / "explanation" / "diagnosis-clustering.md"
@@ -188,3 +189,11 @@ TABLES = {
 @pytest.mark.parametrize("table", TABLES)
 def test_the_table_on_the_page_is_the_result_that_was_written(table: str) -> None:
     assert TABLES[table]() in _PAGE.read_text()
+
+
+def test_the_published_speed_tells_the_peak_of_memory() -> None:
+    found = read_result(_ROOT / "benchmarks" / "reports" / "diagnose-speed.json")
+    assert "peak_rss_mb" in DiagnoseSpeed.shown
+    assert found.rows
+    for row in found.rows:
+        assert row["peak_rss_mb"] >= row["added_mb"] >= 0

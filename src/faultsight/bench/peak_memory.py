@@ -30,20 +30,20 @@ class PeakMemory:
         except OSError:
             pass
 
-    def since(self) -> Row:
-        """Return the peak in MB, and how far it is above what there was before."""
+    def since(self, *, column: str = "memory_mb") -> Row:
+        """Return the peak in MB under a column's name, and how far it is above what was before."""
         if self._before is None:
-            return {"memory_mb": None, "added_mb": None}
+            return {column: None, "added_mb": None}
         peak = _read("VmHWM")
-        return {"memory_mb": peak, "added_mb": max(peak - self._before, 0.0)}
+        return {column: peak, "added_mb": max(peak - self._before, 0.0)}
 
 
-def memory_note() -> str:
+def memory_note(*, column: str = "memory_mb") -> str:
     """Return what the two figures mean."""
     if sys.platform != "linux":
         return "memory is not measured on this system"
     return (
-        "memory_mb is the largest resident memory of the whole process during the work, with all "
+        f"{column} is the largest resident memory of the whole process during the work, with all "
         "libraries and models, and added_mb what that is above the memory right before"
     )
 

@@ -130,7 +130,7 @@ def _tickets_in_words(found: Found, tickets: Tickets) -> str:
 
 def _stranger(found: Found, tickets: Tickets) -> str:
     known = found.telemetry.device_ids
-    return next(device for device in tickets.device_id.tolist() if device not in known)
+    return str(next(name for name in tickets.device_id.tolist() if name not in known))
 
 
 def _learned_heading(found: Found) -> str:

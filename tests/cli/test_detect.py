@@ -532,6 +532,7 @@ def test_marks_that_cannot_be_used_are_told(small: tuple[Path, Path], tmp_path: 
         ("a,2024-01-03,2024-01-04,false", "column 'kind', row 1: 'false' is not one of"),
         ("a,2024-01-03,2024-01-02,missed", "column 'end', row 1: the span ends before"),
         ("a,noon,2024-01-02,missed", "column 'start', row 1: 'noon' is neither"),
+        ("a,0001-01-01,9999-12-31,missed", "column 'end', row 1: the span is longer than ten"),
     ],
 )
 def test_a_wrong_mark_is_named(
@@ -540,6 +541,166 @@ def test_a_wrong_mark_is_named(
     sheet = tmp_path / "marks.csv"
     sheet.write_text(f"entity,start,end,kind\n{row}\n")
     assert f"{sheet}, {place}" in detect("tune", *small, "--feedback", sheet, code=3).err
+
+
+def test_marks_of_every_row_are_warned_of(small: tuple[Path, Path], tmp_path: Path) -> None:
+    model, sheet = tmp_path / "model", tmp_path / "marks.csv"
+    shutil.copytree(small[0], model)
+    sheet.write_text("entity,start,end,kind\na,2023-12-01,2024-02-01,false_alarm\n")
+    told = detect("tune", model, small[1], "--feedback", sheet, *QUICK_TUNING)
+    assert "warning: marks cover every row of a; none is left to judge by\n" in told.out
+
+
+# Files of other tools.
+
+
+@pytest.mark.parametrize("command", ["score", "tune"])
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda text: text.replace(",", ";").encode(), "columns are separated by semicolons"),
+        (lambda text: text.replace(",", "\t").encode(), "columns are separated by tabs"),
+        (lambda text: text.encode("utf-16"), "the text is UTF-16"),
+        (lambda text: ("kind," + text.replace("\n", "\n,").replace("drops", "kind")).encode(),
+         "column 'kind': two columns have this name"),
+    ],
+    ids=["semicolons", "tabs", "utf-16", "told twice"],
+)  # fmt: skip
+def test_other_files_are_refused_by_name(
+    small: tuple[Path, Path],
+    tmp_path: Path,
+    command: str,
+    change: Callable[[str], bytes],
+    problem: str,
+) -> None:
+    file = tmp_path / "other.csv"
+    if command == "score":
+        file.write_bytes(change(small[1].read_text()))
+        told = detect("score", small[0], file, code=3)
+    else:
+        sheet = "entity,start,end,kind\na,2024-01-03,2024-01-04,missed\n"
+        file.write_bytes(change(sheet))
+        told = detect("tune", *small, "--feedback", file, code=3)
+    assert problem in told.err
+    assert str(file) in told.err
+    assert told.out == ""
+
+
+def test_a_decimal_comma_is_told(tmp_path: Path) -> None:
+    data = tmp_path / "cells.csv"
+    rows = pl.read_csv(cells(data)).with_columns(pl.format("{},5", "timestamp").alias("drops"))
+    for table in (rows, rows.drop("load")):
+        table.write_csv(data)
+        told = detect("fit", data, "--model", tmp_path / "model", code=3)
+        assert f"{data}, column 'drops', row 1: '{START_S},5' has a decimal comma" in told.err
+
+
+def test_blanks_around_headings_are_taken_off(small: tuple[Path, Path], tmp_path: Path) -> None:
+    data = tmp_path / "cells.csv"
+    heading, _, rows = small[1].read_text().partition("\n")
+    data.write_text(f"{heading.replace(',', ' , ')}\n{rows}")
+    assert detect("score", small[0], data).out == detect("score", *small).out
+
+
+# Grids.
+
+
+def test_jitter_of_a_clock_changes_no_score(small: tuple[Path, Path], tmp_path: Path) -> None:
+    data, file = tmp_path / "cells.csv", tmp_path / "s.json"
+    late = np.random.default_rng(0).integers(-5, 6, 144)
+    pl.read_csv(small[1]).with_columns(pl.col("timestamp") + late).write_csv(data)
+    exact = json.loads(detect("score", *small, "--json").out)
+    told = detect("score", small[0], data, "--json", file)
+    moved = json.loads(file.read_text())
+    n_moved = int(np.count_nonzero(late))
+    assert f"rows an hour apart, and moved there: {n_moved} rows, by 5 s at most\n" in told.out
+    assert (exact.pop("moved_rows"), moved.pop("moved_rows")) == (0, n_moved)
+    assert moved == exact
+    again = detect("fit", data, "--model", tmp_path / "model", *QUICK)
+    assert "\nrows an hour apart\n" in again.out
+
+
+def test_a_row_an_entity_is_scored_on_the_grid_of_the_model(
+    small: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data = tmp_path / "now.csv"
+    pl.read_csv(small[1]).filter(pl.col("timestamp") == START_S).write_csv(data)
+    assert "in 2 rows of 2 entities" in detect("score", small[0], data).out
+
+
+def test_another_step_than_the_models_is_told(small: tuple[Path, Path], tmp_path: Path) -> None:
+    data = tmp_path / "cells.csv"
+    rows = pl.read_csv(small[1])
+    rows.with_columns(timestamp=START_S + (pl.col("timestamp") - START_S) // 4).write_csv(data)
+    told = detect("score", small[0], data, code=3)
+    assert f"{data}, column 'timestamp': the rows are 15 minutes apart" in told.err
+    assert "--interval-s 3600" in told.err
+
+
+@pytest.mark.parametrize("n_rows", [1, 19])
+def test_too_few_rows_to_learn_from(tmp_path: Path, n_rows: int) -> None:
+    data = tmp_path / "cells.csv"
+    pl.read_csv(cells(data, names=("a",))).head(n_rows).write_csv(data)
+    told = detect("fit", data, "--model", tmp_path / "model", code=3)
+    assert f"{data}: no entity has more than {n_rows} row" in told.err
+    assert "at least 20" in told.err
+
+
+def test_an_empty_file_is_told_and_nothing_else(small: tuple[Path, Path], tmp_path: Path) -> None:
+    data = tmp_path / "empty.csv"
+    data.write_text("")
+    told = detect("score", small[0], data, code=3)
+    assert (told.out, "empty CSV" in told.err) == ("", True)
+
+
+def test_what_cannot_be_judged_is_told(small: tuple[Path, Path], tmp_path: Path) -> None:
+    data = tmp_path / "cells.csv"
+    rows = pl.read_csv(cells(data, labels=True))
+
+    def told(table: pl.DataFrame, code: int = 3) -> Told:
+        table.write_csv(data)
+        return detect("evaluate", small[0], data, code=code)
+
+    nothing = pl.lit(None, pl.Float64)
+    unknown = told(rows.with_columns(drops=nothing, load=nothing))
+    assert "not one value of the rows to judge is known" in unknown.err
+    assert "there is no column of labels" in told(rows.with_columns(label=nothing)).err
+    half = pl.when(pl.col("entity") == "a").then(None).otherwise("label").alias("label")
+    assert "\n1 entity, 24 rows, 1 of them anomalous" in told(rows.with_columns(half), 0).out
+
+
+def test_the_ablation_is_a_result_of_its_benchmark(
+    small: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, page, file = tmp_path / "cells.csv", tmp_path / "page.html", tmp_path / "ablation.json"
+    cells(data, labels=True)
+    told = detect("evaluate", small[0], data, "--ablation", file, code=2)
+    assert "--ablation is drawn in the page that --report writes" in told.err
+    result = {"parameters": {}, "versions": {}, "machine": {}, "rows": [
+        {"dataset": "<b>set</b>", "setting": setting, "value": value, "average_precision": figure}
+        for setting, value, figure in (
+            ("detector", "random", 0.1), ("detector", "anotuner", 0.3), ("layers", "all", 0.5),
+            ("layers", "without head", 0.4), ("hinge", "decoder", 0.45), ("ratio", "1", 0.41),
+            ("history", "tsal", 0.43), ("history", "uniform", None),
+        )
+    ]}  # fmt: skip
+    file.write_text(json.dumps({"scenario": "detect/table1", **result}))
+    told = detect("evaluate", small[0], data, "--report", page, "--ablation", file, code=3)
+    assert f"{file}: is a result of detect/table1, not of detect/ablation" in told.err
+    file.write_text(json.dumps({"scenario": "detect/ablation", **result}))
+    detect("evaluate", small[0], data, "--report", page, "--ablation", file)
+    text = page.read_text(encoding="utf-8")
+    assert "<h3>&lt;b&gt;set&lt;/b&gt;</h3>" in text
+    for bar in ("without head: 0.4", "hinge, decoder: 0.45", "1: 0.41", "tsal: 0.43"):
+        assert f"<title>{bar}</title>" in text
+    assert (
+        text.count("<title>untuned: 0.3</title>") == text.count("<title>random: 0.1</title>") == 4
+    )
+    assert "uniform" not in text
+    detect("evaluate", small[0], data, "--report", page)
+    text = page.read_text(encoding="utf-8")
+    assert "faultsight bench run detect/ablation --json FILE" in text
+    assert "id=ablations" not in text
 
 
 def stopped_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:

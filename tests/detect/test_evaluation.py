@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -166,3 +167,44 @@ def test_what_cannot_be_judged_is_said(models: dict[str, AnoTuner], frames: list
 def test_importing_it_does_not_load_torch() -> None:
     asked = "import sys, faultsight.detect.evaluation; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+def test_what_became_worse_is_told_beside_what_became_better(
+    models: dict[str, AnoTuner], frames: list[KpiFrame]
+) -> None:
+    quiet, loud = (replace_levels(models["old"], factor) for factor in (1e6, 0.0))
+    told = evaluate_versions({"version 1": loud, "version 2": quiet}, frames)
+    first, second = told.counts("version 1"), told.counts("version 2")
+    assert (first.fn, second.fp) == (0, 0)
+    assert told.trade_off == (
+        "version 2 beside version 1 is worse: event recall fell from 1.000 to 0.000, missed rows "
+        f"rose from 0 to {second.fn}; better: false-alarm rows fell from {first.fp} to 0."
+    )
+    assert evaluate_versions({"version 1": loud}, frames).trade_off == ""
+    same = evaluate_versions({"version 1": loud, "version 2": loud}, frames)
+    assert same.trade_off == "version 2 beside version 1 is the same in all that counts."
+
+
+def replace_levels(model: AnoTuner, factor: float) -> AnoTuner:
+    other = copy(model)
+    other.levels = {entity: level * factor for entity, level in model.levels.items()}
+    return other
+
+
+def test_rows_without_a_label_are_not_judged(
+    models: dict[str, AnoTuner], frames: list[KpiFrame]
+) -> None:
+    unlabelled = np.zeros(N_ROWS, np.bool_)
+    unlabelled[200:] = True
+    part = KpiFrame(
+        "cell-0", frames[0].kpis, 0, HOUR_S, frames[0].values, labels=frames[0].labels,
+        unlabelled=unlabelled,
+    )  # fmt: skip
+    found = evaluate_versions(models, [part, frames[1]])
+    assert found.rows[0]["rows"] == 2 * (N_ROWS - N_TRAIN) - 40
+    assert found.rows[0]["anomalous_rows"] == 3
+    assert found.counts("old", ["cell-0"]).fn == 0
+    nothing = np.full_like(part.values, np.nan)
+    empty = KpiFrame("cell-0", part.kpis, 0, HOUR_S, nothing, labels=part.labels)
+    with pytest.raises(InputError, match="not one value of the rows to judge"):
+        evaluate_versions(models, [empty])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -100,7 +101,7 @@ def test_a_wrong_row_is_named_by_its_own_file(tmp_path: Path) -> None:
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
     for name in ("1.csv", "2.csv"):
         write(tmp_path / name, f"time,cell,load,noise,bad\n0,{name[0]},1,9,1\n70,{name[0]},2,9,0\n")
-    how = {"timestamp": "time", "entity": "cell", "label": "bad"}
+    how: dict[str, Any] = {"timestamp": "time", "entity": "cell", "label": "bad"}
     for paths in ([tmp_path / "1.csv"], [tmp_path]):
         frame = read_frames(paths, **how, kpis=["load"], interval_s=30)[0]
         assert (frame.entity, frame.kpis, frame.interval_s) == ("1", ("load",), 30)

@@ -44,7 +44,10 @@ class KpiTables:
     interval_s: int | None
 
     def read(
-        self, say: Callable[[str], None], known: Sequence[str] = ()
+        self,
+        say: Callable[[str], None],
+        known: Sequence[str] = (),
+        fitted_s: int | None = None,
     ) -> tuple[list[KpiFrame], dict[str, int]]:
         """Return a frame for each entity, and how many rows were put aside for what reason.
 
@@ -55,22 +58,34 @@ class KpiTables:
         known : sequence of str
             The KPIs of the model that the frames are for, if there is one; they are read even
             where a column does not look like numbers, so that a wrong cell is named.
+        fitted_s : int, optional
+            Seconds from row to row that the model was fitted on.
 
         Raises
         ------
         InputError
             If the tables cannot be used; names file, column and row.
         """
+        from faultsight.core.exported_tables import refuse_other_separators
+        from faultsight.core.tables import refuse_columns_told_twice
         from faultsight.detect.reading import read_frames
 
         named = [name.strip() for name in self.kpis.split(",") if name.strip()]
+        for file in self._files():
+            refuse_other_separators(file)
+            refuse_columns_told_twice(file)
         if known and not named:
             named = self._found(known, say)
-        frames = read_frames(
-            self.data, timestamp=self.timestamp, entity=self.entity, label=self.label,
-            kpis=named or None, interval_s=self.interval_s,
-        )  # fmt: skip
+        try:
+            frames = read_frames(
+                self.data, timestamp=self.timestamp, entity=self.entity, label=self.label,
+                kpis=named or None, interval_s=self.interval_s, expected_s=fitted_s,
+            )  # fmt: skip
+        except InputError:
+            self._refuse_decimal_commas(named)
+            raise
         self._check_calendar(frames)
+        self._check_step(frames, fitted_s)
         if not named:
             self._tell_texts(frames[0].kpis, say)
         dropped: dict[str, int] = {}
@@ -79,13 +94,16 @@ class KpiTables:
                 dropped[reason] = dropped.get(reason, 0) + count
         for reason, count in sorted(dropped.items()):
             say(f"put aside: {count:,} {'row' if count == 1 else 'rows'}, {_WHY[reason]}")
+        _tell_moved(frames, say)
         return frames, dropped
 
     def _found(self, known: Sequence[str], say: Callable[[str], None]) -> list[str]:
         """Return which of a model's KPIs any file holds; a missing one is told."""
         columns = {name for _, table in self._tables() for name in table.collect_schema()}
+        if not columns:
+            return []  # reading the frames says why
         found = [kpi for kpi in known if kpi in columns]
-        if columns and not found:
+        if not found:
             raise InputError(
                 f"holds none of the model's KPIs, which are {_some(known)}",
                 source=", ".join(map(str, self.data)),
@@ -106,6 +124,41 @@ class KpiTables:
                 "are these milliseconds?",
                 source=", ".join(map(str, self.data)), column=self.timestamp,
             )  # fmt: skip
+
+    def _check_step(self, frames: Sequence[KpiFrame], fitted_s: int | None) -> None:
+        from faultsight.core.time_grid import step_text
+
+        found_s = frames[0].interval_s
+        if fitted_s is not None and found_s != fitted_s:
+            raise InputError(
+                f"the rows are {step_text(found_s)} apart, those that the model was fitted on "
+                f"{step_text(fitted_s)}: bring them to its step, or give --interval-s {fitted_s} "
+                "to take the last row of each such span",
+                source=", ".join(map(str, self.data)), column=self.timestamp,
+            )  # fmt: skip
+
+    def _refuse_decimal_commas(self, named: Sequence[str]) -> None:
+        """Refuse a column all of whose texts are numbers but for their comma.
+
+        Raises
+        ------
+        InputError
+            If there is one; names it.
+        """
+        import polars as pl
+
+        for file, table in self._tables():
+            reserved = {self.timestamp, self.entity, self.label}
+            kinds = table.collect_schema()
+            looked_at = set(named or kinds) - reserved
+            texts = [n for n, kind in kinds.items() if n in looked_at and kind == pl.String]
+            for column in table.select(texts).collect() if texts else ():
+                known = column.drop_nulls()
+                if len(known) and known.str.contains(r"^\s*[+-]?\d+,\d+\s*$").all():
+                    raise InputError(
+                        f"{known[0]!r} has a decimal comma; write decimals with a point",
+                        source=str(file), column=column.name, row=1,
+                    )  # fmt: skip
 
     def _tell_texts(self, kpis: Sequence[str], say: Callable[[str], None]) -> None:
         """Tell which columns are no KPIs, and refuse those that are numbers but for some cells.
@@ -128,28 +181,34 @@ class KpiTables:
                 if column.count() // 2 < n_numbers < column.count():
                     _refuse(column, str(file))
         if left_out:
+            self._refuse_decimal_commas(list(left_out))
             say(f"no columns of numbers, and so no KPIs: {_some(list(left_out))}")
 
     def _tables(self) -> Iterator[tuple[Path, pl.LazyFrame]]:
         """Yield the files and how to read them as they are; skips what cannot be read."""
         import polars as pl
 
+        from faultsight.core.tables import plain_headings
+
+        for file in self._files():
+            try:
+                if file.suffix.lower() == ".parquet":
+                    table = pl.scan_parquet(file)
+                    table.collect_schema()
+                else:
+                    table = pl.scan_csv(file, infer_schema=False)
+                    table = table.rename(plain_headings(table.collect_schema().names()))
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+                continue  # reading the frames says what is wrong, in better words
+            yield file, table
+
+    def _files(self) -> Iterator[Path]:
         from faultsight.core.tables import TABLE_SUFFIXES
 
         for path in map(Path, self.data):
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-                if file.suffix.lower() not in TABLE_SUFFIXES:
-                    continue
-                try:
-                    table = (
-                        pl.scan_parquet(file)
-                        if file.suffix.lower() == ".parquet"
-                        else pl.scan_csv(file, infer_schema=False)
-                    )
-                    table.collect_schema()
-                except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-                    continue  # reading the frames says what is wrong, in better words
-                yield file, table
+                if file.suffix.lower() in TABLE_SUFFIXES:
+                    yield file
 
 
 _WHY = {
@@ -157,6 +216,18 @@ _WHY = {
     "duplicated": "which say the same twice",
     "conflicting": "whose moment is told again further down",
 }
+
+
+def _tell_moved(frames: Sequence[KpiFrame], say: Callable[[str], None]) -> None:
+    from faultsight.core.time_grid import step_text
+
+    n_moved = sum(frame.n_moved for frame in frames)
+    if n_moved:
+        farthest_s = max(frame.moved_s for frame in frames)
+        say(
+            f"not on the grid of rows {step_text(frames[0].interval_s)} apart, and moved there: "
+            f"{n_moved:,} {'row' if n_moved == 1 else 'rows'}, by {farthest_s:,.3g} s at most"
+        )
 
 
 def _refuse(column: pl.Series, source: str) -> None:

@@ -90,6 +90,7 @@ def fit(
     Interrupted, the same command goes on where it stopped.
     Into a folder that holds a model, a new version is written.
     """
+    from faultsight.core.time_grid import step_text
     from faultsight.detect import AnoTuner, AnoTunerConfig
     from faultsight.detect.thresholds import THRESHOLDS
 
@@ -103,6 +104,8 @@ def fit(
     console = _console(json_target)
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
     frames, dropped = tables.read(partial(_say, console))
+    _check_enough(frames, data)
+    _say(console, f"rows {step_text(frames[0].interval_s)} apart")
     checkpoint = model / "training.safetensors"
     detector = AnoTuner(config, checkpoint=checkpoint)
     try:
@@ -112,7 +115,8 @@ def fit(
         if checkpoint.is_file():
             _say(console, "interrupted; the same command goes on after the last whole epoch")
         raise
-    card = {"data": [path.name for path in data], "dropped_rows": dropped, "step": "fit"}
+    card = {"data": [path.name for path in data], "dropped_rows": dropped,
+            "moved_rows": _n_moved(frames), "step": "fit"}  # fmt: skip
     version = versions.add(detector, card)
     checkpoint.unlink(missing_ok=True)
     n_rows = sum(len(frame) for frame in frames)
@@ -149,7 +153,7 @@ def score(
     versions = _model_versions(model)
     detector = versions.load()
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
-    frames, dropped = tables.read(partial(_say, console), detector.kpis)
+    frames, dropped = tables.read(partial(_say, console), detector.kpis, detector.interval_s)
     with progress("scoring"):
         scores = detector.score(frames)
     if first_s is not None:
@@ -177,6 +181,7 @@ def score(
             "entities": len(scores),
             "rows": n_rows,
             "dropped_rows": dropped,
+            "moved_rows": _n_moved(frames),
             "alarms": [a.to_dict() for a in alarms],
         }
         write_json(json.dumps(document, indent=1), json_target)
@@ -219,7 +224,7 @@ def marks(
     console = _console(json_target)
     detector = _model_versions(model).load()
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
-    frames, dropped = tables.read(partial(_say, console), detector.kpis)
+    frames, dropped = tables.read(partial(_say, console), detector.kpis, detector.interval_s)
     start_s = min(frame.start_s for frame in frames)
     end_s = max(frame.window.end_s for frame in frames) if last_s is None else last_s
     if first_s is None:
@@ -242,7 +247,7 @@ def marks(
     _say(console, f"{_count(table.height, 'row')} in {out}: {said or 'no alarm'}")
     if json_target:
         document = {"out": str(out), "since": iso_moment(first_s), "dropped_rows": dropped,
-                    "marks": counts}  # fmt: skip
+                    "moved_rows": _n_moved(frames), "marks": counts}  # fmt: skip
         write_json(json.dumps(document, indent=1), json_target)
 
 
@@ -274,8 +279,9 @@ def tune(
     DATA holds the history that the model was trained on and the rows that
     the marks speak of.
     """
+    from faultsight.core.exported_tables import refuse_other_separators
     from faultsight.core.feedback import read_marks
-    from faultsight.core.tables import read_table
+    from faultsight.core.tables import read_table, refuse_columns_told_twice
     from faultsight.detect import TuningConfig
 
     versions = _model_versions(model)
@@ -284,6 +290,8 @@ def tune(
     console = _console(json_target)
     parent = versions.current
     before = versions.load(parent)
+    refuse_other_separators(feedback)
+    refuse_columns_told_twice(feedback)
     sheet = read_table(feedback, names=("entity", "kind", "kpis"))
     told = read_marks(sheet, source=str(feedback))
     if not told:
@@ -292,7 +300,8 @@ def tune(
             source=str(feedback), column="kind",
         )  # fmt: skip
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
-    frames, dropped = tables.read(partial(_say, console), before.kpis)
+    frames, dropped = tables.read(partial(_say, console), before.kpis, before.interval_s)
+    _tell_whole(console, told, frames)
     if before.marks:
         known = _count(len(before.marks), "mark")
         _say(console, f"together with the {known} that version {parent} has learned from")
@@ -311,8 +320,13 @@ def tune(
     same = "" if any(v.kept for v in report.verdicts) else f", and scores as version {parent} does"
     _say(console, f"version {version} is in use{same}; faultsight detect revert {model} goes back")
     if json_target:
-        document = {"version": version, "marked_until": card["marked_until"],
-                    "dropped_rows": dropped, **report.to_dict()}  # fmt: skip
+        document = {
+            "version": version,
+            "marked_until": card["marked_until"],
+            "dropped_rows": dropped,
+            "moved_rows": _n_moved(frames),
+            **report.to_dict(),
+        }
         write_json(json.dumps(document, indent=1), json_target)
 
 
@@ -332,6 +346,13 @@ def evaluate(
     report: Annotated[
         Path | None, Option(metavar="FILE.html", help="Write a self-contained HTML page.")
     ] = None,
+    ablation: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="A result of `bench run detect/ablation --json`, to draw in the page.",
+        ),
+    ] = None,
     timestamp: Timestamp = "timestamp",
     entity: Entity = "entity",
     label: Label = "label",
@@ -343,6 +364,9 @@ def evaluate(
     from faultsight.bench.engine import print_rows
     from faultsight.detect.evaluation import evaluate_versions
 
+    if ablation is not None and report is None:
+        raise SettingError("--ablation is drawn in the page that --report writes; name one")
+    pieces = [] if ablation is None else _ablation_rows(ablation)
     console = _console(json_target)
     since_s = parse_moment("--since", since)
     versions = _model_versions(model)
@@ -350,7 +374,9 @@ def evaluate(
     models = {f"version {number}": versions.load(number) for number in chosen}
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
     known = dict.fromkeys(kpi for detector in models.values() for kpi in detector.kpis)
-    frames, dropped = tables.read(partial(_say, console), list(known))
+    steps = {detector.interval_s for detector in models.values()}
+    fitted_s = steps.pop() if len(steps) == 1 else None
+    frames, dropped = tables.read(partial(_say, console), list(known), fitted_s)
     if all(frame.labels is None for frame in frames):
         raise InputError("there is no column of labels to judge by", column=label)
     since_s, warnings = _judged_since(console, since_s, versions, models, chosen)
@@ -362,15 +388,23 @@ def evaluate(
              f"{_count(int(str(rows[0]['rows'])), 'row')}, "
              f"{int(str(rows[0]['anomalous_rows'])):,} of them anomalous")  # fmt: skip
         print_rows(_by_metric(found), console)
+        if found.trade_off:
+            _say(console, found.trade_off)
     if report is not None:
         from faultsight.detect.report import write_report
 
         with progress("writing the report"):
-            write_report(report, found)
+            write_report(report, found, ablation=pieces)
         _say(console, f"report in {report}")
     if json_target:
-        document = {"since": iso_moment(since_s), "warnings": warnings, "dropped_rows": dropped,
-                    "rows": list(found.rows)}  # fmt: skip
+        document = {
+            "since": iso_moment(since_s),
+            "warnings": warnings,
+            "dropped_rows": dropped,
+            "moved_rows": _n_moved(frames),
+            "trade_off": found.trade_off,
+            "rows": list(found.rows),
+        }
         write_json(json.dumps(document, indent=1), json_target)
 
 
@@ -476,6 +510,31 @@ def _to_mark(detector: AnoTuner, frame: KpiFrame, found: Score, span: Any) -> li
     return [(mark.window, mark.kind.value) for mark in marks]
 
 
+def _check_enough(frames: Sequence[KpiFrame], data: Sequence[Path]) -> None:
+    """Refuse what nothing can be learned from.
+
+    Raises
+    ------
+    InputError
+        If no entity has as many known rows as a level of its own needs.
+    """
+    import numpy as np
+
+    from faultsight.detect.thresholds import LEAST_SCORES
+
+    most = max(int(np.isfinite(frame.values).any(axis=1).sum()) for frame in frames)
+    if 0 < most < LEAST_SCORES:
+        raise InputError(
+            f"no entity has more than {_count(most, 'row')} with a value; at least {LEAST_SCORES} "
+            "of one are needed to learn from",
+            source=", ".join(map(str, data)),
+        )  # fmt: skip
+
+
+def _n_moved(frames: Sequence[KpiFrame]) -> int:
+    return sum(frame.n_moved for frame in frames)
+
+
 def _tell_tuning(console: Console, report: TuningReport, n_marks: int, source: str) -> None:
     """Print what was learned from and which layers were kept.
 
@@ -509,6 +568,21 @@ _WHY_NOT = {
     "outside_data": "outside the time of the data",
     "contradicted": "contradicted by others",
 }
+
+
+def _tell_whole(console: Console, marks: Sequence[Mark], frames: Sequence[KpiFrame]) -> None:
+    """Warn of marks that speak of all the rows of an entity: more than one seldom means."""
+    windows = {frame.entity: frame.window for frame in frames}
+    whole = {
+        mark.entity
+        for mark in marks
+        if (window := windows.get(mark.entity)) is not None
+        and mark.window.start_s <= window.start_s
+        and mark.window.end_s >= window.end_s
+    }
+    if whole:
+        some = ", ".join(sorted(whole)[:5]) + (" and others" if len(whole) > 5 else "")
+        _say(console, f"warning: marks cover every row of {some}; none is left to judge by")
 
 
 def _end_of(marks: Sequence[Mark], frames: Sequence[KpiFrame]) -> int | None:
@@ -552,6 +626,24 @@ def _judged_since(
     for warning in warnings:
         _say(console, f"warning: {warning}")
     return asked_s, warnings
+
+
+def _ablation_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a result of ``detect/ablation``.
+
+    Raises
+    ------
+    InputError
+        If the file is no result, or one of another scenario.
+    """
+    from faultsight.bench.engine import read_result
+
+    result = read_result(path)
+    if result.scenario != "detect/ablation":
+        raise InputError(
+            f"is a result of {result.scenario}, not of detect/ablation", source=str(path)
+        )
+    return [dict(row) for row in result.rows]
 
 
 def _by_metric(found: Evaluation) -> list[dict[str, Any]]:

@@ -28,6 +28,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+_LONGEST_S = 3653 * 86_400
+"""A longer mark is a slip of the pen, and would leave no row to judge tuning by."""
+
+
 class MarkKind(StrEnum):
     """What a mark says of its span."""
 
@@ -127,6 +131,8 @@ def read_marks(table: Any, *, source: str | None = None) -> list[Mark]:
                 raise wrong("the time is missing", column)
         if ends[row] <= starts[row]:
             raise wrong("the span ends before it starts", "end")
+        if ends[row] - starts[row] > _LONGEST_S:
+            raise wrong("the span is longer than ten years; is a year wrong?", "end")
         named = tuple(sorted(filter(None, (part.strip() for part in (kpis[row] or "").split(";")))))
         window = TimeWindow(int(starts[row]), -int(-ends[row] // 1))
         marks.add(Mark(text_of(str(rows["entity"][row])), window, kind, named))

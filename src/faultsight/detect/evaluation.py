@@ -84,6 +84,37 @@ class Evaluation:
         """The verdicts of the models that were given, without the random score."""
         return tuple(verdict for verdict in self.verdicts.values() if verdict.model is not None)
 
+    @property
+    def trade_off(self) -> str:
+        """A sentence on what the last version does worse than the first one, and what better.
+
+        Empty if there is one version alone.
+        """
+        first, last = self.versions[0].name, self.versions[-1].name
+        if first == last:
+            return ""
+        told = {row["model"]: row for row in self.rows}
+        counts = self.counts(first), self.counts(last)
+        figures = [
+            (key.replace("_", " "), [told[name][key] for name in (first, last)], 1)
+            for key in ("event_recall", "average_precision")
+        ]
+        figures.append(("missed rows", [c.fn for c in counts], -1))
+        figures.append(("false-alarm rows", [c.fp for c in counts], -1))
+        worse: list[str] = []
+        better: list[str] = []
+        for noun, (old, new), sign in figures:
+            if isinstance(old, int | float) and isinstance(new, int | float) and old != new:
+                way = "rose" if new > old else "fell"
+                change = f"{noun} {way} from {_shown(old)} to {_shown(new)}"
+                (better if (new - old) * sign > 0 else worse).append(change)
+        parts = [
+            f"{name}: {', '.join(changes)}"
+            for name, changes in (("worse", worse), ("better", better))
+            if changes
+        ]
+        return f"{last} beside {first} is {'; '.join(parts) or 'the same in all that counts'}."
+
     def judged(self, entity: str) -> slice:
         """Return the rows of an entity that are judged."""
         return _rows_since(self.frames[entity], self.since_s)
@@ -98,8 +129,9 @@ class Evaluation:
         alarms, truths = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=bool)]
         for entity in self.frames if entities is None else entities:
             rows = self.judged(entity)
-            alarms.append(verdict.is_alarm(entity)[rows])
-            truths.append(self.truth(entity)[rows])
+            is_told = _is_labelled(self.frames[entity][rows])
+            alarms.append(verdict.is_alarm(entity)[rows][is_told])
+            truths.append(self.truth(entity)[rows][is_told])
         return count_rows(np.concatenate(alarms), np.concatenate(truths))
 
 
@@ -113,7 +145,8 @@ def evaluate_versions(
     models : mapping of str to AnoTuner
         By name, the oldest first; fitted on one interval.
     frames : sequence of KpiFrame
-        One for each entity. Frames without labels are put aside. Rows before `since_s` are
+        One for each entity. Frames without labels are put aside, and so are rows whose label is
+        empty. Rows before `since_s` are
         scored as history, and not judged.
     since_s : int, optional
         Judge rows from here on, in seconds since 1970 UTC; from the end of the first model's
@@ -131,7 +164,7 @@ def evaluate_versions(
     SettingError
         If no model is given, or one is called ``"random"``.
     InputError
-        If no frame has labels or no labelled row is left to judge.
+        If no frame has labels, or no labelled row or no value is left to judge.
 
     Examples
     --------
@@ -155,13 +188,19 @@ def evaluate_versions(
     labelled = {frame.entity: frame for frame in frames if frame.labels is not None}
     if not labelled:
         raise InputError("no frame has labels to judge by")
-    n_judged = sum(len(frame[_rows_since(frame, since_s)]) for frame in labelled.values())
-    if not n_judged:
+    late = [frame[_rows_since(frame, since_s)] for frame in labelled.values()]
+    if not any(_is_labelled(frame).any() for frame in late):
         raise InputError("no labelled row is as late as the rows to judge; are they all history?")
+    if not any(np.isfinite(frame.values).any() for frame in late):
+        raise InputError("not one value of the rows to judge is known; there is nothing to judge")
     verdicts = {name: _verdict(name, model, labelled) for name, model in models.items()}
     verdicts[RANDOM] = _random(next(iter(verdicts.values())), labelled, since_s)
     rows = tuple(_row(verdict, labelled, since_s) for verdict in verdicts.values())
     return Evaluation(rows, since_s, labelled, verdicts)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
 def _verdict(name: str, model: AnoTuner, frames: Mapping[str, KpiFrame]) -> Verdict:
@@ -183,8 +222,12 @@ def _row(verdict: Verdict, frames: Mapping[str, KpiFrame], since_s: int) -> Row:
     pairs = {}
     for entity, frame in frames.items():
         rows = _rows_since(frame, since_s)
-        if len(frame[rows]):
-            pairs[entity] = verdict.scores[entity].total[rows], _truth(frame)[rows]
+        is_told = _is_labelled(frame[rows])
+        if is_told.any():
+            pairs[entity] = (
+                verdict.scores[entity].total[rows][is_told],
+                _truth(frame)[rows][is_told],
+            )
     interval_s = next(iter(frames.values())).interval_s
     levels = {entity: verdict.levels[entity] for entity in pairs}
     row: Row = {
@@ -202,6 +245,12 @@ def _row(verdict: Verdict, frames: Mapping[str, KpiFrame], since_s: int) -> Row:
 def _rows_since(frame: KpiFrame, since_s: int) -> slice:
     first = -((frame.start_s - since_s) // frame.interval_s)
     return slice(min(max(first, 0), len(frame)), len(frame))
+
+
+def _is_labelled(frame: KpiFrame) -> NDArray[np.bool_]:
+    if frame.unlabelled is None:
+        return np.ones(len(frame), dtype=bool)
+    return ~frame.unlabelled
 
 
 def _truth(frame: KpiFrame) -> NDArray[np.bool_]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from faultsight.core.errors import InputError, MissingColumnError
+from faultsight.core.exported_tables import refuse_other_separators
 from faultsight.core.kpi_frame import KpiFrame, entity_names, epoch_seconds, numbers
-from faultsight.core.tables import TABLE_SUFFIXES, read_table
+from faultsight.core.tables import TABLE_SUFFIXES, read_table, refuse_columns_told_twice
 
 __all__ = ["frames_to_table", "parquet_bytes", "read_frames"]
 
@@ -23,6 +24,7 @@ def read_frames(
     label: str = "label",
     kpis: Sequence[str] | None = None,
     interval_s: int | None = None,
+    expected_s: int | None = None,
 ) -> list[KpiFrame]:
     """Return one frame for each entity of some files.
 
@@ -32,13 +34,14 @@ def read_frames(
         Tables, or folders of tables. A table without an entity column is one entity's, called
         like the file. Files that share an entity are joined; where two tell the same moment, the
         later file stays. A column that holds numbers in one of them is a KPI of all.
-    timestamp, entity, label, kpis, interval_s
+    timestamp, entity, label, kpis, interval_s, expected_s
         As in `KpiFrame.from_table`.
 
     Raises
     ------
     InputError
-        If a file cannot be read, or there is none; names the file, and column and row.
+        If a file cannot be read, has two columns of one name, is not separated by commas, or there
+        is none; names the file, and column and row.
     """
     files: list[Path] = []
     for path in map(Path, paths):
@@ -53,6 +56,8 @@ def read_frames(
         raise InputError("no file was given")
     tables = []
     for file in files:
+        refuse_other_separators(file)
+        refuse_columns_told_twice(file)
         table = read_table(file, names=(entity,))
         if timestamp not in table.columns:
             raise MissingColumnError(timestamp, table.columns, source=str(file))
@@ -63,12 +68,13 @@ def read_frames(
         file, table = tables[0]
         return KpiFrame.from_table(
             table, timestamp=timestamp, entity=entity, label=label, kpis=kpis,
-            interval_s=interval_s, source=str(file),
+            interval_s=interval_s, expected_s=expected_s, source=str(file),
         )  # fmt: skip
     together = _joined(tables, timestamp, entity, label=label, kpis=kpis)
     return KpiFrame.from_table(
         together, timestamp=timestamp, entity=entity, label=label, kpis=kpis,
-        interval_s=interval_s, source=", ".join(str(file) for file, _ in tables),
+        interval_s=interval_s, expected_s=expected_s,
+        source=", ".join(str(file) for file, _ in tables),
     )  # fmt: skip
 
 

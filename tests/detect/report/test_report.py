@@ -153,6 +153,8 @@ def test_the_summary_and_the_bars_tell_the_counts(page: Page, found: Evaluation)
     old, new = found.counts("old"), found.counts("new")
     assert f"old missed {old.fn} of 33 anomalous rows" in page.text
     assert f"new missed {new.fn} and raised {new.fp} row" in page.text
+    assert found.trade_off in page.text
+    assert "faultsight bench run detect/ablation --json FILE" in page.text
     for name, counts in (("old", old), ("new", new), ("random", found.counts("random"))):
         assert f"{name}, missed: {counts.fn}" in page.text
         assert f"{name}, false: {counts.fp}" in page.text

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from faultsight.core.files import write_atomic
 from faultsight.core.svg import escaped
 from faultsight.detect.evaluation import Evaluation
 from faultsight.detect.report import (
+    ablations,
     augmented_samples,
     entities,
     error_bars,
@@ -25,7 +28,13 @@ __all__ = ["render_report", "write_report"]
 _SECTIONS = (score_table, error_bars, entities, augmented_samples, projection, training_curve)
 
 
-def write_report(path: Path | str, found: Evaluation, *, title: str = "") -> Path:
+def write_report(
+    path: Path | str,
+    found: Evaluation,
+    *,
+    title: str = "",
+    ablation: Sequence[Mapping[str, Any]] = (),
+) -> Path:
     """Write the page; the file is there whole or not at all.
 
     Parameters
@@ -36,11 +45,15 @@ def write_report(path: Path | str, found: Evaluation, *, title: str = "") -> Pat
         What `evaluate_versions` returned.
     title : str
         The page's heading.
+    ablation : sequence of mapping
+        Rows of the benchmark ``detect/ablation``; without them its section is left out.
     """
-    return write_atomic(path, render_report(found, title=title))
+    return write_atomic(path, render_report(found, title=title, ablation=ablation))
 
 
-def render_report(found: Evaluation, *, title: str = "") -> str:
+def render_report(
+    found: Evaluation, *, title: str = "", ablation: Sequence[Mapping[str, Any]] = ()
+) -> str:
     """Return the page as HTML.
 
     Parameters
@@ -50,6 +63,8 @@ def render_report(found: Evaluation, *, title: str = "") -> str:
         figures, all of them in the table.
     title : str
         The page's heading; by default it names the versions.
+    ablation : sequence of mapping
+        As in `write_report`.
     """
     names = [verdict.name for verdict in found.versions]
     heading = title or (names[0] if len(names) == 1 else f"{names[0]} and {names[-1]}")
@@ -58,6 +73,7 @@ def render_report(found: Evaluation, *, title: str = "") -> str:
     # Should a name ever slip through, the browser still runs nothing and asks nobody.
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = "".join(part.section(found) for part in _SECTIONS)
+    sections += ablations.section(ablation) or ablations.NOTE
     return (
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
@@ -73,7 +89,7 @@ def _summary(found: Evaluation) -> str:
     first, last = found.versions[0], found.versions[-1]
     old = found.counts(first.name)
     n_anomalous = old.tp + old.fn
-    n_rows = sum(len(frame[found.judged(entity)]) for entity, frame in found.frames.items())
+    n_rows = int(found.rows[0]["rows"] or 0)
     told = [
         f"<b>{escaped(first.name)}</b> missed {number(old.fn)} of {number(n_anomalous)} "
         f"anomalous rows and raised {plural(old.fp, 'row')} of false alarms."
@@ -84,6 +100,7 @@ def _summary(found: Evaluation) -> str:
             f"<b>{escaped(last.name)}</b> missed {number(new.fn)} and raised "
             f"{plural(new.fp, 'row')}."
         )
+        told.append(escaped(found.trade_off))
     end_s = max(frame.window.end_s for frame in found.frames.values())
     interval_s = next(iter(found.frames.values())).interval_s
     judged = sum(len(frame[found.judged(entity)]) > 0 for entity, frame in found.frames.items())

@@ -196,4 +196,4 @@ def test_the_published_speed_tells_the_peak_of_memory() -> None:
     assert "peak_rss_mb" in DiagnoseSpeed.shown
     assert found.rows
     for row in found.rows:
-        assert row["peak_rss_mb"] >= row["added_mb"] >= 0
+        assert float(str(row["peak_rss_mb"])) >= float(str(row["added_mb"])) >= 0

@@ -115,7 +115,7 @@ def _tickets_in_words(found: Found, tickets: Tickets) -> str:
     )
     n_late = found.telemetry.late_tickets(tickets)
     if n_late:
-        text += f"; {n_late:,} opened after the last poll: nothing is learned from them"
+        text += f"; {n_late:,} opened after the last poll, not learned from"
     if not n_unknown:
         return text
     text += f"; {n_unknown:,} passed over: their modems were not polled"

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultsight.core.errors import InputError
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
 from faultsight.detect.evaluation import Evaluation, evaluate_versions
@@ -225,13 +226,16 @@ def test_missing_values_leave_gaps(model: AnoTuner, frames: list[KpiFrame]) -> N
     assert str(drawn).count("M") == 2, "one gap, two strokes"
 
 
-def test_all_missing_since_training(model: AnoTuner, frames: list[KpiFrame]) -> None:
+def test_all_missing_since_training_is_nothing_to_report(
+    model: AnoTuner, frames: list[KpiFrame]
+) -> None:
     values = frames[0].values.copy()
     values[N_TRAIN:] = np.nan
     lost = KpiFrame("cell-0", KPIS, 0, HOUR_S, values, labels=frames[0].labels)
-    page = Page(render_report(evaluate_versions({"only": model}, [lost])))
-    assert "No judged row has a known value" in page.text
-    assert not page.of("path", **{"class": "score"})
+    with pytest.raises(InputError, match="not one value of the rows to judge is known"):
+        evaluate_versions({"only": model}, [lost])
+    page = Page(render_report(evaluate_versions({"only": model}, [lost, frames[1]])))
+    assert "cell-0" in page.text
 
 
 def test_entities_that_tuning_changed_most_come_first(

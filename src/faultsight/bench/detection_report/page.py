@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from faultsight.bench.detection_report.blocks import (
 )
 from faultsight.bench.detection_report.published import Published, read_published
 from faultsight.core.files import write_atomic
+from faultsight.core.report_page import report_page
 
 __all__ = ["render_html", "render_markdown", "write_detection_report"]
 
@@ -64,19 +63,10 @@ def write_detection_report(
 
 def render_html(published: Published) -> str:
     """Return the page; it runs nothing, asks nobody, and is light or dark as its reader is."""
-    style = _style("faultsight.detect.report") + _style("faultsight.bench.detection_report")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     told = "".join(f"<p class=headline>{as_inline(text)}</p>" for text in _headline(published))
-    return (
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        "<meta name=color-scheme content='light dark'>"
-        f"<title>{_TITLE}</title><style>{style}</style></head>\n"
-        f"<body><header><p class=brand>FaultSight</p><h1>{_TITLE}</h1>{told}</header>\n"
-        f"<main>{as_html(_blocks(published))}</main>\n</body></html>\n"
-    )
+    # The drawings share classes with those of the detection report.
+    styles = ["faultsight.detect.report", "faultsight.bench.detection_report"]
+    return report_page(_TITLE, as_html(_blocks(published)), lead=told, styles=styles)
 
 
 def render_markdown(published: Published) -> str:
@@ -99,13 +89,10 @@ def _headline(published: Published) -> list[str]:
     return [" ".join(told) for told in parts if told]
 
 
-def _style(package: str, name: str = "style.css") -> str:
-    return files(package).joinpath(name).read_text(encoding="utf-8")
-
-
 def _alone(svg: str) -> str:
     """Return a drawing as a file of its own, dark on white: pages know no styles of ours."""
-    style = _style("faultsight.bench.detection_report", "drawing.css")
+    drawing = files("faultsight.bench.detection_report").joinpath("drawing.css")
+    style = drawing.read_text(encoding="utf-8")
     return (
         svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(
             "</title>", f"</title><style>{style}</style>"

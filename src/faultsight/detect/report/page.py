@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from faultsight.core.files import write_atomic
+from faultsight.core.report_page import report_page
 from faultsight.core.svg import escaped
 from faultsight.detect.evaluation import Evaluation
 from faultsight.detect.report import (
@@ -68,21 +66,10 @@ def render_report(
     """
     names = [verdict.name for verdict in found.versions]
     heading = title or (names[0] if len(names) == 1 else f"{names[0]} and {names[-1]}")
-    style = files("faultsight.detect.report").joinpath("style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    # Should a name ever slip through, the browser still runs nothing and asks nobody.
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = "".join(part.section(found) for part in _SECTIONS)
     sections += ablations.section(ablation) or ablations.NOTE
-    return (
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        "<meta name=color-scheme content='light dark'>"
-        f"<title>{escaped(heading)}</title><style>{style}</style></head>\n"
-        f"<body><header><p class=brand>FaultSight</p><h1>{escaped(heading)}</h1>"
-        f"{_summary(found)}</header>\n<main>{sections}</main>\n</body></html>\n"
-    )
+    styles = ["faultsight.detect.report"]
+    return report_page(heading, sections, lead=_summary(found), styles=styles)
 
 
 def _summary(found: Evaluation) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.plant import Plant
 from faultsight.core.polls import LEVELS, Telemetry
+from faultsight.core.report_page import report_page
 from faultsight.core.svg import escaped
 from faultsight.core.tickets import Tickets
 from faultsight.diagnose.contract import DAY_S, Diagnoser, Diagnosis, Verdict
@@ -104,10 +102,6 @@ def render_report(
         So many faults have a section of their own, in order of rank.
     """
     heading = title or "Faults of the access network"
-    style = files("faultsight.diagnose.report").joinpath("style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    # Should a name ever slip through, the browser still runs nothing and asks nobody.
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     told = _worth_a_section(dispatch)[:most_faults]
     shown = {one.fault.fault_id for one in told}
     wrong = wrong_tickets(faults)
@@ -121,16 +115,9 @@ def render_report(
         thresholds.section(model) if isinstance(model, TelApart) else "",
         _set_aside(diagnosis, faults, plant, tickets),
     ]
-    return (
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        "<meta name=color-scheme content='light dark'>"
-        f"<title>{escaped(heading)}</title><style>{style}</style></head>\n"
-        f"<body><header><p class=brand>FaultSight</p><h1>{escaped(heading)}</h1>"
-        f"{_summary(diagnosis, dispatch, wrong_count=len(wrong))}</header>\n"
-        f"<main>{''.join(sections)}</main>\n</body></html>\n"
-    )
+    lead = _summary(diagnosis, dispatch, wrong_count=len(wrong))
+    styles = ["faultsight.diagnose.report"]
+    return report_page(heading, "".join(sections), lead=lead, styles=styles)
 
 
 def _worth_a_section(dispatch: Sequence[Dispatch]) -> list[Dispatch]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from faultsight.core.combination import AttributeCombination
 from faultsight.core.cube import KpiCube
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi import Kpi
+from faultsight.core.report_page import report_page
 from faultsight.core.svg import escaped
 from faultsight.localize.contract import Localization, RootPattern
 from faultsight.localize.history import History
@@ -83,23 +81,12 @@ def render_report(cases: Sequence[ReportCase], *, title: str = "") -> str:
         The page's heading; by default the only case's title.
     """
     heading = title or (cases[0].title if len(cases) == 1 else "Localized faults")
-    style = files("faultsight.localize.report").joinpath("style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    # Should a name ever slip through, the browser still runs nothing and asks nobody.
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = [
         _case(case, f"case-{i}", is_named=len(cases) > 1) for i, case in enumerate(cases, start=1)
     ]
     summary = _summary(cases) if len(cases) > 1 else ""
-    return (
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        "<meta name=color-scheme content='light dark'>"
-        f"<title>{escaped(heading)}</title><style>{style}</style></head>\n"
-        f"<body><header><p class=brand>FaultSight</p><h1>{escaped(heading)}</h1></header>\n"
-        f"<main>{summary}{''.join(sections)}</main>\n</body></html>\n"
-    )
+    styles = ["faultsight.localize.report"]
+    return report_page(heading, summary + "".join(sections), styles=styles)
 
 
 def _summary(cases: Sequence[ReportCase]) -> str:

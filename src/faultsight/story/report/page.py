@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
+from faultsight.core.report_page import report_page
 from faultsight.core.svg import escaped
 from faultsight.diagnose.report.wording import day, plural
 from faultsight.story.report.incident_section import cable_section, kpi_section
@@ -45,14 +43,6 @@ def render_story(told: Told, links: Mapping[str, str]) -> str:
     links : mapping of str to str
         Other pages in the same folder: ``localize``, and the cube of a feed's incident.
     """
-    # The drawings of cable faults bring the classes of their own report.
-    style = "".join(
-        files(package).joinpath("style.css").read_text(encoding="utf-8")
-        for package in ("faultsight.diagnose.report", "faultsight.story.report")
-    )
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    # Should a name ever slip through, the browser still runs nothing and asks nobody.
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     document = told.document
     of_feed = {one["feed"]: one for one in document["incidents"]}
     sections = [_summary(document)]
@@ -65,15 +55,9 @@ def render_story(told: Told, links: Mapping[str, str]) -> str:
         lessons_section(document["lessons"]), week_section(document["second_week"]),
         _made(document, links),
     ]  # fmt: skip
-    return (
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        "<meta name=color-scheme content='light dark'>"
-        f"<title>{_TITLE}</title><style>{style}</style></head>\n"
-        f"<body><header><p class=brand>FaultSight</p><h1>{_TITLE}</h1>{_headline(document)}"
-        f"</header>\n<main>{''.join(sections)}</main>\n</body></html>\n"
-    )
+    # The drawings of cable faults bring the classes of their own report.
+    styles = ["faultsight.diagnose.report", "faultsight.story.report"]
+    return report_page(_TITLE, "".join(sections), lead=_headline(document), styles=styles)
 
 
 def _headline(document: Mapping[str, Any]) -> str:

@@ -255,7 +255,7 @@ class TestRetention:
         assert filled.window.start_s == from_s
         names = {path.name[:10] for path in filled.path.glob("bucket=*/*.parquet")}
         assert names == {"2026-01-06", "2026-01-07"}
-        late = pl.DataFrame({"entity": ["a"], "timestamp": [from_s - 1], "drops": [1.0]})
+        late = pl.DataFrame({"entity": ["a"], "timestamp": [from_s - HOUR], "drops": [1.0]})
         assert filled.append(late, received_at_s=now_s).quarantined == {"before_retention": 1}
         # It never goes back.
         filled.retain(10**9, now_s)

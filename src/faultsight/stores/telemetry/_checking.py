@@ -154,8 +154,8 @@ def _stamped(
     since_s = feed.kept_from_s
     for rule, refused in (
         ("future", stamps.seconds > received_at_s + feed.limits.skew_s),
-        ("before_1970", grid_s < 0),
-        ("before_retention", grid_s < since_s if since_s is not None else grid_s < 0),
+        ("before_1970", stamps.seconds < 0),
+        ("before_retention", grid_s < (0 if since_s is None else since_s)),
     ):
         rows = is_kept & refused
         told.note(rule, np.flatnonzero(rows))

@@ -60,13 +60,18 @@ def test_jitter_below_a_quarter_step_about_any_phase_loses_no_row(
 
 
 @settings(deadline=None)
-@given(jittered(0.1), st.integers(1, 19))
+@given(jittered(0.09), st.integers(1, 19))
 def test_later_rows_do_not_move_earlier_ones(
     drawn: tuple[int, list[float], list[float]], cut: int
 ) -> None:
     step, _, stamps = drawn
     before = grid_points(np.array(stamps[:cut]), step)
     np.testing.assert_array_equal(grid_points(np.array(stamps), step)[:cut], before)
+
+
+def test_a_tenth_of_a_step_early_is_still_early() -> None:
+    assert grid_points(np.array([3240.0]), 3600).tolist() == [1]
+    assert grid_points(np.array([3239.0]), 3600).tolist() == [0]
 
 
 @pytest.mark.parametrize(("low", "high"), [(-5, 5), (0, 59), (-300, 300)])

@@ -168,7 +168,7 @@ def _phase(stamps: Stamps, step: int) -> float | None:
     if width > step / 2:
         return None
     start = float(after[first])
-    if start + width > step - step / EARLY_SHARE:
+    if start + width >= step - step / EARLY_SHARE:
         start -= step
     if start > step / EARLY_SHARE:
         return start + width / 2

@@ -9,7 +9,7 @@ import polars as pl
 
 from faultsight.core.errors import InputError, SettingError
 from faultsight.core.polls import COUNTERS, LEVELS
-from faultsight.core.tables import read_table
+from faultsight.core.tables import plain_headings, read_table
 
 __all__ = ["read_export", "refuse_other_separators", "refuse_shared_columns", "with_plain_headings"]
 
@@ -107,5 +107,4 @@ def with_plain_headings(table: pl.DataFrame) -> pl.DataFrame:
     >>> with_plain_headings(pl.DataFrame({" a": [1], "b ": [2]})).columns
     ['a', 'b']
     """
-    plain = {name: name.strip() for name in table.columns}
-    return table.rename(plain) if len(set(plain.values())) == len(plain) else table
+    return table.rename(plain_headings(table.columns))

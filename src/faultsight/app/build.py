@@ -9,7 +9,7 @@ from pathlib import Path
 from faultsight.app.application import Application
 from faultsight.app.roles import COMMAND_LINE
 from faultsight.app.settings import FeedSettings, Settings, load_settings
-from faultsight.core.errors import SettingError
+from faultsight.core.errors import ConflictError, SettingError
 from faultsight.stores.operations import Operations
 
 __all__ = ["open_application"]
@@ -56,8 +56,11 @@ def _arrange(application: Application, feed: FeedSettings) -> None:
     """Make a feed of the settings file exist; where it does, the file's rules hold."""
     there = {view.name: view for view in application.feeds.list()}.get(feed.name)
     if there is None:
-        application.feeds.add(feed.name, feed.kind, feed.interval_s, feed.flow, COMMAND_LINE)
-        return
+        try:
+            application.feeds.add(feed.name, feed.kind, feed.interval_s, feed.flow, COMMAND_LINE)
+            return
+        except ConflictError:  # a process that starts beside this one was faster
+            there = application.feeds.get(feed.name)
     if (there.kind, there.interval_s) != (feed.kind, feed.interval_s):
         raise SettingError(
             f"feed {feed.name}: it is of kind {there.kind} and {there.interval_s} s; neither can "

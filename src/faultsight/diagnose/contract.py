@@ -34,12 +34,14 @@ __all__ = [
     "NodeDiagnosis",
     "Progress",
     "Verdict",
+    "check_look_back",
     "map_nodes",
     "silent",
     "windows_of",
 ]
 
 DAY_S = 86_400
+_SHORTEST_LOOK_BACK_S = 3600
 
 Progress = Callable[[str], None]
 """Told in a short line what happens."""
@@ -202,6 +204,20 @@ def _table(node: NodeDiagnosis) -> pl.DataFrame:
         },
         schema=_EMPTY.schema,
     )
+
+
+def check_look_back(look_back_s: int) -> None:
+    """Refuse windows so short that they seldom hold a poll: polls are ten minutes apart or more.
+
+    Raises
+    ------
+    SettingError
+        If the look-back is less than an hour.
+    """
+    if look_back_s < _SHORTEST_LOOK_BACK_S:
+        raise SettingError(
+            f"look_back_s is at least {_SHORTEST_LOOK_BACK_S} seconds, not {look_back_s}"
+        )
 
 
 def windows_of(

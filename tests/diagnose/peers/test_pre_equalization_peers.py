@@ -465,10 +465,15 @@ def test_settings_of_the_grouping_out_of_range_are_refused(bad: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    "bad", [{"eps": -0.1}, {"eps": 2.1}, {"min_samples": 0}, {"impaired_from_db": 0.0}], ids=str
-)
+    "bad",
+    [
+        {"eps": -0.1}, {"eps": 2.1}, {"min_samples": 0}, {"impaired_from_db": 0.0},
+        {"look_back_s": 3599},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_settings_of_dbscan_out_of_range_are_refused(bad: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match=r"eps|min_samples|echo"):
+    with pytest.raises(SettingError, match=r"eps|min_samples|echo|look_back_s is at least 3600"):
         SpectrumDBSCANConfig(**bad)
 
 

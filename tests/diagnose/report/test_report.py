@@ -322,6 +322,20 @@ def test_answers_are_drawn_row_by_row() -> None:
     assert "a row for each member" in caption
 
 
+def test_who_takes_part_now_and_then_is_told_apart_from_members() -> None:
+    """A dispatch list counts lasting members; the section must not tell another number."""
+    members = (FaultMember("a", 0, 9 * DAY_S, 9), FaultMember("b", 0, DAY_S, 1))
+    windows = tuple(TimeWindow(day * DAY_S, (day + 1) * DAY_S) for day in range(9))
+    fault = Fault("f1", "F", Verdict.SERVICE, members, 0, 9 * DAY_S, True, windows, 100, 0, ())
+    (told,) = dispatch_list([fault])
+    text = section(told, None, None, None)
+    assert "<summary>1 member, 1 more now and then</summary>" in text
+    takes_part = re.findall(r"<div>([ab])</div></td><td[^>]*><div>([a-z ]+)</div>", text)
+    assert takes_part == [("a", "all along"), ("b", "now and then")]
+    (alone,) = dispatch_list([replace(fault, members=members[:1])])
+    assert "<summary>1 member</summary>" in section(alone, None, None, None)
+
+
 def test_a_round_that_the_poller_lost_is_not_the_members_fault() -> None:
     fault, polls = gapped(answered_again=True)
     lost = (polls.time_s > 9 * DAY_S) & (polls.time_s < 9 * DAY_S + 14_400)

@@ -32,6 +32,7 @@ from faultsight.diagnose.contract import (
     NodeDiagnosis,
     Progress,
     Verdict,
+    check_look_back,
     map_nodes,
     windows_of,
 )
@@ -113,8 +114,9 @@ class PreEqualizationGroupingConfig:
     similarity: float = 0.9
 
     def __post_init__(self) -> None:
-        if self.look_back_s < 1 or self.largest_service_group < 1:
-            raise SettingError("look_back_s and largest_service_group must be at least 1")
+        check_look_back(self.look_back_s)
+        if self.largest_service_group < 1:
+            raise SettingError("largest_service_group must be at least 1")
         shares = (
             "quorum", "least_anomalous_time", "least_ticket_share", "most_anomalous_time",
             "least_side_share",

@@ -32,6 +32,7 @@ from faultsight.diagnose.contract import (
     NodeDiagnosis,
     Progress,
     Verdict,
+    check_look_back,
 )
 from faultsight.diagnose.peers._groups import (
     LARGEST_SERVICE_GROUP,
@@ -91,10 +92,9 @@ class SpectrumDBSCANConfig:
     largest_service_group: int = LARGEST_SERVICE_GROUP
 
     def __post_init__(self) -> None:
-        if min(self.look_back_s, self.min_samples, self.largest_service_group) < 1:
-            raise SettingError(
-                "look_back_s, min_samples and largest_service_group must be at least 1"
-            )
+        check_look_back(self.look_back_s)
+        if min(self.min_samples, self.largest_service_group) < 1:
+            raise SettingError("min_samples and largest_service_group must be at least 1")
         if not 0.0 <= self.eps <= 2.0:
             raise SettingError(f"eps must lie between 0 and 2, not {self.eps}")
         if not self.impaired_from_db < 0.0:

@@ -192,15 +192,21 @@ def _shifts(seen: FaultPolls | None) -> str:
 def _members(fault: Fault) -> str:
     calls = Counter(ticket.device_id for ticket in fault.tickets)
     ranked = sorted(fault.members, key=lambda m: (-calls[m.device_id], -m.n_windows, m.device_id))
+    lasting = fault.lasting_members
     rows = [
         (
-            escaped(member.device_id), moment(member.first_seen_s), moment(member.last_seen_s),
+            escaped(member.device_id),
+            "all along" if member.device_id in lasting else "now and then",
+            moment(member.first_seen_s), moment(member.last_seen_s),
             f"{member.n_windows:,}", f"{calls[member.device_id]:,}",
         )
         for member in ranked[:_MOST_MEMBERS]
     ]  # fmt: skip
     more = len(ranked) - len(rows)
     tail = f"<p class=quiet>{plural(more, 'more member')} left out.</p>" if more else ""
-    listing = table(("modem", "first seen", "last seen", "windows", "tickets"), rows,
-                    numeric=(3, 4))  # fmt: skip
-    return f"<details><summary>{plural(len(ranked), 'member')}</summary>{listing}{tail}</details>"
+    columns = ("modem", "takes part", "first seen", "last seen", "windows", "tickets")
+    listing = table(columns, rows, numeric=(4, 5))
+    summary = plural(len(lasting), "member")
+    if len(ranked) > len(lasting):
+        summary += f", {len(ranked) - len(lasting):,} more now and then"
+    return f"<details><summary>{summary}</summary>{listing}{tail}</details>"

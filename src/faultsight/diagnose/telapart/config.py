@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from faultsight.core.errors import SettingError
 from faultsight.diagnose.cablemon import CableMonConfig
-from faultsight.diagnose.contract import DAY_S
+from faultsight.diagnose.contract import DAY_S, check_look_back
 from faultsight.diagnose.telapart.score_threshold import ScoreGuards
 from faultsight.diagnose.telapart.ticket_guided import CRITERIA, ThresholdGuards
 
@@ -15,7 +15,6 @@ __all__ = ["CLUSTERINGS", "FEATURES", "TelApartConfig"]
 
 FEATURES = ("snr", "tx_power", "missing")
 CLUSTERINGS = ("average", "single", "complete", "dbscan")
-_SHORTEST_LOOK_BACK_S = 3600
 
 
 @dataclass(frozen=True)
@@ -115,11 +114,7 @@ class TelApartConfig:
             raise SettingError(f"features are of {', '.join(FEATURES)}")
         if not 0.0 <= self.quorum <= 1.0:
             raise SettingError(f"quorum lies in [0, 1], not {self.quorum}")
-        if self.look_back_s < _SHORTEST_LOOK_BACK_S:
-            # Polls are at least ten minutes apart: a shorter window seldom holds one.
-            raise SettingError(
-                f"look_back_s is at least {_SHORTEST_LOOK_BACK_S} seconds, not {self.look_back_s}"
-            )
+        check_look_back(self.look_back_s)
         if self.interval_s is not None and not self.interval_s >= 1:
             raise SettingError(f"interval_s is at least a second, not {self.interval_s}")
         if not 0.0 <= self.usual_quantile <= 1.0:

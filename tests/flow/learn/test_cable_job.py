@@ -75,6 +75,23 @@ def test_tickets_make_the_first_model_and_better_it(plant: Plant) -> None:
     assert json.dumps(again.to_dict()) == json.dumps(before.to_dict())
 
 
+def test_tickets_that_teach_nothing_are_counted(plant: Plant) -> None:
+    head, *rows = plant.tickets.read_text().splitlines()
+    at = head.split(",").index("kind")
+    for number in (0, 1):
+        cells = rows[number].split(",")
+        cells[at] = "billing"
+        rows[number] = ",".join(cells)
+    plant.tickets.write_text("\n".join([head, *rows]) + "\n")
+    job = plant.do(days=(0, 10))
+    ((reason, n_rows),) = job.result["tickets_set_aside"].items()
+    assert "neither maintenance nor service, such as 'billing'" in reason
+    assert n_rows == 2
+    model = plant.ops.models.active("pnm")
+    assert model is not None
+    assert model.card["tickets_set_aside"] == job.result["tickets_set_aside"]
+
+
 def test_thresholds_that_move_far_are_told(plant: Plant) -> None:
     plant.do(days=(0, 10))
     # So narrow that whatever moves at all has drifted.

@@ -76,6 +76,7 @@ def tune_cable(run: JobRun, folder: Path, config: LearnConfig) -> Job:
         result = {
             "feed": plan.feed, "decision": "promoted" if passed else "rejected",
             "model": model_id, "why": why, "back_test": test, "drift": card["drift"],
+            "tickets_set_aside": card.get("tickets_set_aside", {}),
         }  # fmt: skip
         job = ops.jobs.finish(run.job.id, run.owner, result, tx=tx)
     run.clear()
@@ -120,6 +121,7 @@ def _fit(
 ) -> None:
     learned = TimeWindow(plan.window.start_s, plan.quiet.start_s)
     model = fit_to_tickets(folder, rules, learned, progress=run.progress)
+    tickets = tickets_of(folder, rules)
     card: dict[str, Any] = {
         "step": "fit" if plan.active is None else "tune_cable",
         "root": None,
@@ -128,7 +130,8 @@ def _fit(
         "data": [learned.start_s, learned.end_s],
         "held_out": [plan.quiet.start_s, plan.quiet.end_s],
         "replaces": plan.active,
-        "tickets": len(tickets_of(folder, rules).in_window(learned)),
+        "tickets": len(tickets.in_window(learned)),
+        "tickets_set_aside": {note.reason: note.rows for note in tickets.set_aside},
         "drift": [],
     }
     if plan.active is None:

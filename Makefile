@@ -48,19 +48,20 @@ benchmarks: .venv/.dev
 	$(BENCH) localize/ablation $(if $(DATA),--data $(DATA)) --seconds 15 --json benchmarks/reports/localize-ablation.json
 	$(BENCH) localize/speed --seconds 20 --json benchmarks/reports/localize-speed.json
 	$(BENCH) localize/stream $(if $(DATA),--data $(DATA)) --json benchmarks/reports/localize-stream.json
-	$(BENCH) detect/base $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-base.json
+	$(BENCH) detect/base $(if $(DATA),--data $(DATA)) --methods $(TUNED) --json benchmarks/reports/detect-base.json
 	$(BENCH) detect/leaderboard $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-leaderboard.json
 	$(BENCH) detect/table1 $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-table1.json
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,JS2,CDN,SMD --methods $(TUNED) \
-		--json benchmarks/reports/detect-feedback.json
-	$(BENCH) detect/feedback --datasets sim_stations --methods $(TUNED) --seconds 3600 \
+		--seconds 1500 --json benchmarks/reports/detect-feedback.json
+	$(BENCH) detect/feedback --datasets sim_stations --methods $(TUNED) --seconds 6000 \
 		--json benchmarks/reports/detect-feedback-simulated.json
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,sim_stations --methods anotuner-paper --cases 1 \
 		--json benchmarks/reports/detect-feedback-paper.json
+	$(BENCH) detect/ablation $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-ablation.json
 	$(BENCH) detect/speed --json benchmarks/reports/detect-speed.json
 	$(BIN)/faultsight demo --out reports/start --json benchmarks/reports/demo.json
 	for name in $(DIAGNOSE); do \
-		$(BENCH) diagnose/$$name --json benchmarks/reports/diagnose-$$name.json || exit 1; \
+		$(BENCH) diagnose/$$name --seconds 7200 --json benchmarks/reports/diagnose-$$name.json || exit 1; \
 	done
 	for name in $(LOOP); do \
 		$(BENCH) loop/$$name --json benchmarks/reports/loop-$$name.json || exit 1; \

@@ -31,6 +31,8 @@ def results_page() -> list[str]:
     lines += ["", "## Streams", "", *_plain("localize-stream")]
     lines += ["", "## Detection: tuned by marks", "", *feedback_table(_FEEDBACK)]
     lines += ["", "## Detection: each layer alone", "", *_layers_table()]
+    lines += ["", "## Detection: AnoTuner with one piece changed at a time", ""]
+    lines += _plain("detect-ablation", read_scenario("detect-ablation"))
     lines += ["", "## Detection: some methods, untuned, on whole test parts of all entities", ""]
     lines += _base_table(published_rows("detect-base"))
     if (REPORTS / "detect-leaderboard.json").is_file():

@@ -37,7 +37,10 @@ def test_every_feature_clustering_and_preprocessing_has_a_row(result: BenchResul
     found = {(row["method"], row["features"]) for row in result.rows}
     features = ("combined", "snr", "tx_power", "missing")
     rivals = ("dbscan", "single_linkage", "complete_linkage", "resampling")
-    alone = ("pre_equalization_grouping", "spectrum_dbscan", "random_verdict", "majority")
+    alone = (
+        "pre_equalization_grouping", "spectrum_dbscan", "cablemon_alone",
+        "random_verdict", "majority",
+    )  # fmt: skip
     assert found == {
         *((method, f) for method in ("telapart", "telapart-paper") for f in features),
         *((method, "snr") for method in rivals),

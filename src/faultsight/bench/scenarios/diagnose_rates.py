@@ -54,7 +54,7 @@ _RIVALS: Mapping[str, Mapping[str, Any]] = {
 }
 """The paper's mode with one choice replaced, as the diagnosers of these names have it."""
 _PAPER = "telapart-paper"
-_ALONE = ("pre_equalization_grouping", "spectrum_dbscan", RANDOM, "majority")
+_ALONE = ("pre_equalization_grouping", "spectrum_dbscan", "cablemon_alone", RANDOM, "majority")
 """Methods that have no such features."""
 _LETTER = {Verdict.MAINTENANCE: "M", Verdict.SERVICE: "S", Verdict.HEALTHY: "H"}
 _BEST = (("maintenance", Verdict.MAINTENANCE), ("service", Verdict.SERVICE))
@@ -84,6 +84,7 @@ class DiagnoseRates(Scenario):
     dbscan, single_linkage,       as published but for the clustering, beside average linkage
     complete_linkage              (``telapart-paper``): Figure 8
     resampling                    as published but for the preprocessing: Figure 9
+    cablemon_alone                what sends a service technician for every event
     random_verdict, majority      what looks at nothing
     ============================  ==============================================================
 

@@ -301,19 +301,28 @@ def test_tickets_that_cannot_be_used_are_set_aside_and_counted(plant: Path, tmp_
     tickets = pl.read_csv(plant / "tickets.csv", infer_schema=False)
     row = pl.int_range(pl.len())
     late = pl.when(row == 3).then(pl.lit("2031-01-01T00:00Z"))
-    tickets.with_columns(
+    told_again = tickets[4:6]
+    pl.concat([tickets, told_again]).with_columns(
         kind=pl.when(row == 1).then(pl.lit("billing")).when(row == 2).then(
             pl.col("kind").str.to_uppercase()).otherwise("kind"),
         opened=late.otherwise("opened"), closed=pl.when(row == 3).then(None).otherwise("closed"),
     ).write_csv(tmp_path / "tickets.csv")  # fmt: skip
     outcome = diagnose(plant / "telemetry", "--tickets", tmp_path / "tickets.csv", "--days", 1,
-                       "--json", tmp_path / "x.json", columns=200)  # fmt: skip
+                       "--json", tmp_path / "x.json", "--report", tmp_path / "report.html",
+                       columns=200)  # fmt: skip
     assert outcome.exit_code == 0, outcome.output
     assert "such as 'billing': ticket set aside (1 row, first 2 of " in outcome.stdout
+    again = "an earlier row of a ticket that is told again: ticket set aside"
+    assert f"ticket_id: {again} (2 rows, first 5 of " in outcome.stdout
     assert "1 opened after the last poll, not learned from" in outcome.stdout
     document = json.loads((tmp_path / "x.json").read_text())
     assert document["tickets"]["read"] == tickets.height - 1
-    assert (document["tickets"]["after_last_poll"], document["tickets"]["set_aside"]) == (1, 1)
+    assert (document["tickets"]["after_last_poll"], document["tickets"]["set_aside"]) == (1, 3)
+    notes = {note["reason"]: note for note in document["quarantined"]}
+    assert (notes[again]["rows"], notes[again]["first_row"]) == (2, 5)
+    page = (tmp_path / "report.html").read_text()
+    assert f"2 rows of tickets, first 5: {again}." in page
+    assert "1 row of tickets, first 2: a kind that is neither" in page
 
 
 def test_a_topology_that_contradicts_the_polls_is_said(

@@ -60,6 +60,26 @@ class TestReading:
         assert tickets.is_maintenance.tolist() == [False, True]
 
     @settings(deadline=None, max_examples=60)
+    @given(st.lists(st.tuples(st.sampled_from("xyz "), st.booleans()), max_size=12))
+    def test_earlier_rows_of_a_ticket_are_counted(self, told: list[tuple[str, bool]]) -> None:
+        kinds = ["service" if is_kept else "billing" for _, is_kept in told]
+        rows = table(len(told), ticket_id=[name for name, _ in told], kind=kinds)
+        left = [i for i, (name, is_kept) in enumerate(told) if is_kept and name != " "]
+        if told and not left:
+            with pytest.raises(InputError, match="no ticket is left"):
+                read_tickets(rows)
+            return
+        tickets = read_tickets(rows)
+        last = {told[i][0]: i for i in left}
+        assert tickets.opened_s.tolist() == [100.0 * i for i in sorted(last.values())]
+        earlier = [i for i in left if i != last[told[i][0]]]
+        notes = [note for note in tickets.set_aside if "told again" in note.reason]
+        assert [(note.column, note.rows, note.first_row) for note in notes] == (
+            [("ticket_id", len(earlier), earlier[0] + 1)] if earlier else []
+        )
+        assert len(tickets) + sum(note.rows for note in tickets.set_aside) == len(told)
+
+    @settings(deadline=None, max_examples=60)
     @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=20), st.randoms())
     def test_order_of_rows_is_free_and_tickets_are_in_order_of_opening(
         self, told: list[tuple[int, bool]], random: Any
@@ -138,6 +158,14 @@ class TestSetAside:
     def test_a_row_that_is_set_aside_replaces_no_other(self) -> None:
         tickets = read_tickets(table(2, ticket_id=["x", "x"], kind=["maintenance", "billing"]))
         assert tickets.is_maintenance.tolist() == [True]
+        (note,) = tickets.set_aside
+        assert "billing" in note.reason
+
+    def test_earlier_rows_of_a_ticket_are_told_by_their_reason(self) -> None:
+        tickets = read_tickets(table(4, ticket_id=["a", "x", "x", "x"]))
+        (note,) = tickets.set_aside
+        assert note.reason == "an earlier row of a ticket that is told again: ticket set aside"
+        assert (note.column, note.rows, note.first_row) == ("ticket_id", 2, 2)
 
     @pytest.mark.parametrize("kind", ["Service", " SERVICE ", "service"])
     def test_kinds_are_compared_without_case_and_blanks(self, kind: str) -> None:

@@ -118,8 +118,8 @@ def read_tickets(table: Any, *, source: str | None = None) -> Tickets:
     Returns
     -------
     Tickets
-        Rows without a ticket, modem, known kind or time of opening, or that close before they
-        open, are set aside and counted.
+        Rows without a ticket, modem, known kind or time of opening, that close before they open, or
+        whose ticket is told again below, are set aside and counted.
 
     Raises
     ------
@@ -158,6 +158,12 @@ def read_tickets(table: Any, *, source: str | None = None) -> Tickets:
         raise InputError(
             f"no ticket is left: {why}", source=source, column=first.column, row=first.first_row
         )
+    # After the refusal: of a ticket told twice the last row is always left.
+    aside.add(
+        aside.keep & ~_is_last(ids, aside.keep),
+        "an earlier row of a ticket that is told again",
+        "ticket_id",
+    )
     primary = (
         _texts(rows["primary_id"])
         if "primary_id" in rows.columns
@@ -171,8 +177,6 @@ def read_tickets(table: Any, *, source: str | None = None) -> Tickets:
         (kinds == "maintenance").to_numpy(),
         np.asarray(primary.to_list(), dtype=np.str_),
     ).take(aside.keep)
-    _, last = np.unique(tickets.ticket_id[::-1], return_index=True)
-    tickets = tickets.take(len(tickets) - 1 - last)
     tickets = tickets.take(np.lexsort((tickets.ticket_id, tickets.opened_s)))
     return replace(tickets, set_aside=tuple(aside.notes))
 
@@ -201,6 +205,13 @@ class _SetAside:
             Quarantined(f"{reason}{example}: ticket set aside", column, len(found), first + 1)
         )
         self.keep[found] = False
+
+
+def _is_last(ids: pl.Series, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which of the rows that are left is the last one of its ticket."""
+    is_last = np.zeros(len(ids), np.bool_)
+    is_last[keep] = ids.filter(pl.Series(keep)).is_last_distinct().to_numpy()
+    return is_last
 
 
 def _texts(column: pl.Series) -> pl.Series:

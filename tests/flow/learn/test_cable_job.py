@@ -82,11 +82,13 @@ def test_tickets_that_teach_nothing_are_counted(plant: Plant) -> None:
         cells = rows[number].split(",")
         cells[at] = "billing"
         rows[number] = ",".join(cells)
-    plant.tickets.write_text("\n".join([head, *rows]) + "\n")
+    told_again = rows[2:5]
+    plant.tickets.write_text("\n".join([head, *rows, *told_again]) + "\n")
     job = plant.do(days=(0, 10))
-    ((reason, n_rows),) = job.result["tickets_set_aside"].items()
+    (reason, n_rows), *others = job.result["tickets_set_aside"].items()
     assert "neither maintenance nor service, such as 'billing'" in reason
     assert n_rows == 2
+    assert others == [("an earlier row of a ticket that is told again: ticket set aside", 3)]
     model = plant.ops.models.active("pnm")
     assert model is not None
     assert model.card["tickets_set_aside"] == job.result["tickets_set_aside"]

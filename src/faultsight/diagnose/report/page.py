@@ -263,6 +263,12 @@ def _set_aside(
             f"Of {plural(len(inside), 'ticket')} opened in this time, {loose:,} belong to no fault "
             f"that was found and {strangers:,} to no modem that was polled."
         )
+    if tickets is not None:
+        items += [
+            f"{plural(note.rows, 'row')} of tickets, first {note.first_row:,}: "
+            f"{escaped(note.reason)}."
+            for note in tickets.set_aside
+        ]
     items.append(
         "Duplicate polls are left out, gaps are never filled, and a round that was lost for a "
         f"whole fiber node speaks against no modem. A dash ({number(None)}) means: not known."

@@ -376,7 +376,10 @@ def test_the_plants_are_tuned_and_the_missing_one_is_named(
 def test_without_files_it_is_said_where_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError) as caught:
         run_scenario("detect/table4", Context(data_dir=tmp_path))
-    for said in ("SWaT", "WADI", "apply to iTrust", str(tmp_path / "detect" / "WADI"), "--data"):
+    for said in (
+        "SWaT", "WADI", "apply to iTrust", "https://itrust.sutd.edu.sg", "--data",
+        str(tmp_path / "detect" / "WADI"), "SWaT_Dataset_Normal_v1.csv", "WADI_attackdataLABLE.csv",
+    ):  # fmt: skip
         assert said in str(caught.value)
     with pytest.raises(MissingDataError, match="WADI is not in"):
         run_scenario("detect/table4", Context(data_dir=tmp_path, datasets=("WADI",)))

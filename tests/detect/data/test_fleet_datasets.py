@@ -47,8 +47,9 @@ def test_every_set_says_where_it_comes_from(name: str) -> None:
 def test_a_missing_set_says_where_to_get_it(name: str, tmp_path: Path) -> None:
     dataset = open_fleets(name, tmp_path)
     assert not dataset.is_present
-    with pytest.raises(MissingDataError, match=f"detect/{dataset.name}"):
+    with pytest.raises(MissingDataError, match=f"detect/{dataset.name}") as caught:
         dataset.fleets()
+    assert dataset.source.url in str(caught.value)
 
 
 def test_entities_are_read_in_order_of_their_numbers(tmp_path: Path) -> None:
@@ -126,6 +127,38 @@ def test_the_water_plants_are_read_from_their_owners_files(tmp_path: Path) -> No
     assert fleet.test[0].labels is not None
     assert fleet.test[0].labels.tolist() == [0, 0, 1, 0]
     assert fleet.test[0].start_s == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("SWaT", ("SWaT_Dataset_Normal_v1.csv", "SWaT_Dataset_Attack_v0.csv")),
+        ("WADI", ("WADI_14days_new.csv", "WADI_attackdataLABLE.csv")),
+    ],
+)
+def test_a_plant_without_a_file_names_both_their_folder_and_where_to_apply(
+    name: str, files: tuple[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "detect" / name
+    dataset = open_fleets(name, tmp_path)
+    # Nothing at all, an empty folder, the history alone, the attacks alone.
+    for there in (None, (), files[:1], files[1:]):
+        if there is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in files:
+                (folder / file).unlink(missing_ok=True)
+            for file in there:
+                (folder / file).write_text("x\n1\n")
+        assert not dataset.is_present
+        with pytest.raises(MissingDataError) as caught:
+            dataset.fleets()
+        said, _, gone = str(caught.value).rpartition(". Not there: ")
+        for told in (*files, str(folder), dataset.source.url, "apply to iTrust"):
+            assert told in said
+        assert gone.split(" and ") == [file for file in files if file not in (there or ())]
+    for file in files:
+        (folder / file).write_text("x\n1\n")
+    assert dataset.is_present
 
 
 def test_the_stations_are_simulated_by_seed() -> None:

@@ -84,7 +84,8 @@ class FleetDataset(ABC):
         """Return the error that says where the set was looked for and how to get it."""
         return MissingDataError(
             f"{self.name} is not in {self.path}; name the folder that holds detect/{self.name} "
-            f"with --data or FAULTSIGHT_DATA. To get it: {self.source.obtain}"
+            f"with --data or FAULTSIGHT_DATA. To get it from {self.source.url}: "
+            f"{self.source.obtain}"
         )
 
     @abstractmethod

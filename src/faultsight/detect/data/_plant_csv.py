@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
-from faultsight.core.errors import InputError
+from faultsight.core.errors import InputError, MissingDataError
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.data._contract import Fleet, FleetDataset
 
@@ -29,6 +29,21 @@ class PlantCsv(FleetDataset):
     label_column: ClassVar[str]
     normal_label: ClassVar[str]
     not_kpis: ClassVar[Sequence[str]]
+
+    @property
+    def is_present(self) -> bool:
+        """Whether both files are on this machine."""
+        return not self._files_not_there()
+
+    def missing(self) -> MissingDataError:
+        """Return the error that says which file is missing where, and how to get it."""
+        return MissingDataError(
+            f"{super().missing()}. Not there: {' and '.join(self._files_not_there())}"
+        )
+
+    def _files_not_there(self) -> list[str]:
+        both = (self.normal_file, self.attack_file)
+        return [name for name in both if not (self.path / name).is_file()]
 
     def fleets(self) -> list[Fleet]:
         """Read both files."""

@@ -13,13 +13,13 @@ class SWaT(PlantCsv):
 
     name: ClassVar[str] = "SWaT"
     description: ClassVar[str] = "A water treatment plant under attack, 51 sensors and actuators"
+    normal_file: ClassVar[str] = "SWaT_Dataset_Normal_v1.csv"
+    attack_file: ClassVar[str] = "SWaT_Dataset_Attack_v0.csv"
     source: ClassVar[Source] = Source(
         url="https://itrust.sutd.edu.sg/itrust-labs_datasets",
         licence="on application to iTrust; not to be passed on: never shipped",
-        obtain="apply to iTrust and save the two CSV files in detect/SWaT",
+        obtain=f"apply to iTrust and save {normal_file} and {attack_file} in detect/SWaT",
     )
-    normal_file: ClassVar[str] = "SWaT_Dataset_Normal_v1.csv"
-    attack_file: ClassVar[str] = "SWaT_Dataset_Attack_v0.csv"
     label_column: ClassVar[str] = "Normal/Attack"
     normal_label: ClassVar[str] = "Normal"
     not_kpis: ClassVar[tuple[str, ...]] = ("Timestamp",)

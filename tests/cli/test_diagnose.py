@@ -305,7 +305,8 @@ def test_tickets_that_cannot_be_used_are_set_aside_and_counted(plant: Path, tmp_
     pl.concat([tickets, told_again]).with_columns(
         kind=pl.when(row == 1).then(pl.lit("billing")).when(row == 2).then(
             pl.col("kind").str.to_uppercase()).otherwise("kind"),
-        opened=late.otherwise("opened"), closed=pl.when(row == 3).then(None).otherwise("closed"),
+        opened=late.when(row == 6).then(pl.lit("2026-01-06 00:00")).otherwise("opened"),
+        closed=pl.when(row == 3).then(None).otherwise("closed"),
     ).write_csv(tmp_path / "tickets.csv")  # fmt: skip
     outcome = diagnose(plant / "telemetry", "--tickets", tmp_path / "tickets.csv", "--days", 1,
                        "--json", tmp_path / "x.json", "--report", tmp_path / "report.html",
@@ -320,9 +321,13 @@ def test_tickets_that_cannot_be_used_are_set_aside_and_counted(plant: Path, tmp_
     assert (document["tickets"]["after_last_poll"], document["tickets"]["set_aside"]) == (1, 3)
     notes = {note["reason"]: note for note in document["quarantined"]}
     assert (notes[again]["rows"], notes[again]["first_row"]) == (2, 5)
+    naive = "a stamp without a zone beside stamps with one: read as UTC"
+    assert f"opened: {naive} (1 row, first 7 of " in outcome.stdout
+    assert (notes[naive]["column"], notes[naive]["rows"]) == ("opened", 1)
     page = (tmp_path / "report.html").read_text()
-    assert f"2 rows of tickets, first 5: {again}." in page
-    assert "1 row of tickets, first 2: a kind that is neither" in page
+    assert f"2 rows of tickets, first 5: ticket_id: {again}." in page
+    assert "1 row of tickets, first 2: kind: a kind that is neither" in page
+    assert f"1 row of tickets, first 7: opened: {naive}." in page
 
 
 def test_a_topology_that_contradicts_the_polls_is_said(

@@ -181,6 +181,43 @@ class TestSetAside:
         assert read_tickets(table(1, closed=[0.0])).closed_s.tolist() == [0.0]
 
 
+class TestZones:
+    def test_stamps_without_a_zone_beside_ones_with_a_zone_are_counted_and_used(self) -> None:
+        tickets = read_tickets(
+            table(
+                5,
+                opened=["2026-01-05T01:00+01:00", "2026-01-05 02:00", "2026-01-06", "", "0"],
+                closed=["2026-01-07 00:00", "2026-01-08T00:00z", None, None, "2026-01-09 00:00"],
+            )
+        )
+        midnight = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
+        assert tickets.opened_s.tolist() == [0.0, midnight, midnight + 7200, midnight + 86_400]
+        reason = "a stamp without a zone beside stamps with one: read as UTC"
+        assert [(n.reason, n.column, n.rows, n.first_row) for n in tickets.noticed] == [
+            (reason, "opened", 2, 2), (reason, "closed", 2, 1),
+        ]  # fmt: skip
+        assert [note.rows for note in tickets.set_aside] == [1]
+
+    @pytest.mark.parametrize(
+        "opened",
+        [
+            ["2026-01-05 00:00", "2026-01-06", "2026-01-07T00:00:00"],
+            ["2026-01-05 00:00Z", "2026-01-06T00:00+01:00", "2026-01-07T00:00:00-0500"],
+            ["2026-01-05 00:00Z", "1767571200", "1767571200.5"],
+            [0.0, 1.0, 2.0],
+        ],
+    )
+    def test_nothing_is_noticed_where_all_stamps_are_told_alike(self, opened: list[Any]) -> None:
+        tickets = read_tickets(table(3, opened=opened))
+        assert (len(tickets), tickets.noticed, tickets.set_aside) == (3, (), ())
+
+    def test_a_row_that_is_set_aside_speaks_for_no_other(self) -> None:
+        opened = ["2026-01-05 00:00Z", "2026-01-06 00:00"]
+        assert read_tickets(table(2, opened=opened)).noticed
+        assert not read_tickets(table(2, opened=opened, kind=["billing", "service"])).noticed
+        assert not read_tickets(table(2, opened=opened, ticket_id=["x", "x"])).noticed
+
+
 class TestOfDevices:
     @settings(deadline=None, max_examples=100)
     @given(st.sets(st.text("ab1", max_size=3)), st.integers(0, 20), st.integers(0, 10**6))

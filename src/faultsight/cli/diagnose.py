@@ -212,7 +212,8 @@ def _inputs(
         )
     if told is not None:
         quarantined += [
-            QuarantinedPolls(**vars(note), source=str(asked.tickets)) for note in told.set_aside
+            QuarantinedPolls(**vars(note), source=str(asked.tickets))
+            for note in (*told.set_aside, *told.noticed)
         ]
     print_quarantine(console, quarantined)
     return WatchedTelemetry(telemetry), quarantined, told, plant

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +40,8 @@ class Tickets:
         Text; empty where there is none.
     set_aside : tuple of Quarantined
         Rows that are no ticket to learn from, counted by reason; of what `read_tickets` returns.
+    noticed : tuple of Quarantined
+        Rows that are tickets and were read in a way to know of; likewise.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Tickets:
     is_maintenance: NDArray[np.bool_]
     primary_id: NDArray[np.str_]
     set_aside: tuple[Quarantined, ...] = field(default=(), kw_only=True)
+    noticed: tuple[Quarantined, ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.opened_s)
@@ -119,7 +123,8 @@ def read_tickets(table: Any, *, source: str | None = None) -> Tickets:
     -------
     Tickets
         Rows without a ticket, modem, known kind or time of opening, that close before they open, or
-        whose ticket is told again below, are set aside and counted.
+        whose ticket is told again below, are set aside and counted. Times without a zone beside
+        ones with a zone are read as UTC and counted.
 
     Raises
     ------
@@ -178,7 +183,15 @@ def read_tickets(table: Any, *, source: str | None = None) -> Tickets:
         np.asarray(primary.to_list(), dtype=np.str_),
     ).take(aside.keep)
     tickets = tickets.take(np.lexsort((tickets.ticket_id, tickets.opened_s)))
-    return replace(tickets, set_aside=tuple(aside.notes))
+    noticed = [
+        Quarantined(
+            "a stamp without a zone beside stamps with one: read as UTC",
+            stamps.name, len(naive), int(naive[0]) + 1,
+        )
+        for stamps in (rows["opened"], rows["closed"])
+        if len(naive := _naive_beside_zoned(stamps, aside.keep))
+    ]  # fmt: skip
+    return replace(tickets, set_aside=tuple(aside.notes), noticed=tuple(noticed))
 
 
 class _SetAside:
@@ -234,6 +247,26 @@ def _moments(
         np.array([np.nan if s is None else s for s in seconds], np.float64),
         np.array([s is None for s in seconds], np.bool_),
     )
+
+
+def _naive_beside_zoned(column: pl.Series, keep: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return which rows that are left tell no zone, if others that are left tell one."""
+    if column.dtype != pl.String:
+        return np.zeros(0, np.intp)  # the question does not arise
+    zone_of = {text: _has_zone(text) for text in column.unique().to_list()}
+    has_zone = [zone_of[text] for text in column.to_list()]
+    is_zoned, is_naive = (
+        np.array([has is told for has in has_zone], np.bool_) & keep for told in (True, False)
+    )
+    return np.flatnonzero(is_naive & is_zoned.any())
+
+
+def _has_zone(text: str | None) -> bool | None:
+    """Return whether a time tells its zone; None where it is no such text."""
+    try:
+        return datetime.fromisoformat((text or "").strip().upper()).tzinfo is not None
+    except ValueError:
+        return None
 
 
 def _moment(text: str | None) -> float | None:

@@ -83,6 +83,9 @@ def test_tickets_that_teach_nothing_are_counted(plant: Plant) -> None:
         cells[at] = "billing"
         rows[number] = ",".join(cells)
     told_again = rows[2:5]
+    cells = rows[6].split(",")
+    cells[head.split(",").index("opened")] = "2026-01-06 00:00"
+    rows[6] = ",".join(cells)
     plant.tickets.write_text("\n".join([head, *rows, *told_again]) + "\n")
     job = plant.do(days=(0, 10))
     (reason, n_rows), *others = job.result["tickets_set_aside"].items()
@@ -92,6 +95,9 @@ def test_tickets_that_teach_nothing_are_counted(plant: Plant) -> None:
     model = plant.ops.models.active("pnm")
     assert model is not None
     assert model.card["tickets_set_aside"] == job.result["tickets_set_aside"]
+    assert job.result["tickets_noticed"] == {
+        "opened: a stamp without a zone beside stamps with one: read as UTC": 1
+    }
 
 
 def test_thresholds_that_move_far_are_told(plant: Plant) -> None:

@@ -266,8 +266,8 @@ def _set_aside(
     if tickets is not None:
         items += [
             f"{plural(note.rows, 'row')} of tickets, first {note.first_row:,}: "
-            f"{escaped(note.reason)}."
-            for note in tickets.set_aside
+            f"{note.column}: {escaped(note.reason)}."
+            for note in (*tickets.set_aside, *tickets.noticed)
         ]
     items.append(
         "Duplicate polls are left out, gaps are never filled, and a round that was lost for a "

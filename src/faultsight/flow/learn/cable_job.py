@@ -77,6 +77,7 @@ def tune_cable(run: JobRun, folder: Path, config: LearnConfig) -> Job:
             "feed": plan.feed, "decision": "promoted" if passed else "rejected",
             "model": model_id, "why": why, "back_test": test, "drift": card["drift"],
             "tickets_set_aside": card.get("tickets_set_aside", {}),
+            "tickets_noticed": card.get("tickets_noticed", {}),
         }  # fmt: skip
         job = ops.jobs.finish(run.job.id, run.owner, result, tx=tx)
     run.clear()
@@ -132,6 +133,8 @@ def _fit(
         "replaces": plan.active,
         "tickets": len(tickets.in_window(learned)),
         "tickets_set_aside": {note.reason: note.rows for note in tickets.set_aside},
+        # By column too: opening and closing are read alike.
+        "tickets_noticed": {f"{note.column}: {note.reason}": note.rows for note in tickets.noticed},
         "drift": [],
     }
     if plan.active is None:

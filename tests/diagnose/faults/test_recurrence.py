@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from faultsight.core.polls import NodePolls
+from faultsight.core.polls import NodePolls, PollTable
 from faultsight.diagnose.contract import DAY_S
 from faultsight.diagnose.faults import tell_recurrence, track_faults
 from faultsight.diagnose.faults.recurrence import recurrence, recurrence_of_days
@@ -159,3 +159,32 @@ def test_faults_are_told_their_hours(network: Any) -> None:
     told = tell_recurrence(faults, network.telemetry)
     assert str([replace(fault, recurrence="") for fault in told]) == str(faults)
     assert all(fault.duration_h >= 72 for fault in told if fault.recurrence)
+
+
+def test_only_a_fault_of_fixed_hours_is_told_them(a_fault: Any) -> None:
+    n_days = 9
+    at_five = np.zeros((n_days, 6), np.bool_)
+    at_five[:, 1] = True
+    # As many bad polls, a run of nine and no more.
+    once = np.zeros((n_days, 6), np.bool_)
+    once.ravel()[20:29] = True
+    fault = a_fault("ab", days=(7, 7 + n_days))
+    for bad, words in ((at_five, "every day around 05:00 UTC"), (once, "")):
+        telemetry = PollTable([polls_of_two(bad.ravel())])
+        assert tell_recurrence([fault], telemetry) == [replace(fault, recurrence=words)]
+    # Fixed hours take three days to show.
+    short = a_fault("ab", days=(7, 9))
+    assert tell_recurrence([short], PollTable([polls_of_two(at_five.ravel())])) == [short]
+
+
+def test_each_fault_of_a_list_is_told_its_own_hours(a_fault: Any) -> None:
+    at_five = np.zeros((9, 6), np.bool_)
+    at_five[:, 1] = True
+    polls = polls_of_two(at_five.ravel())
+    of_b = polls.device_of_poll == 1
+    values = np.where(of_b[:, None], np.float32(35.0), polls.values["snr_db"])
+    telemetry = PollTable([replace(polls, values={"snr_db": values})])
+    faults = [a_fault("b", fault_id="f1", days=(7, 16)), a_fault("a", fault_id="f2", days=(7, 16))]
+    told = tell_recurrence(faults, telemetry)
+    assert [fault.recurrence for fault in told] == ["", "every day around 05:00 UTC"]
+    assert [fault.fault_id for fault in told] == ["f1", "f2"]

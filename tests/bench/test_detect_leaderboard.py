@@ -49,6 +49,11 @@ def test_rows_are_those_of_detect_base(result: BenchResult, tiny_sets: Path) -> 
     assert set(DetectLeaderboard.shown) <= set(result.rows[0])
 
 
+def test_the_budget_is_told_in_the_notes_where_none_is_asked_for(result: BenchResult) -> None:
+    assert result.parameters["budget_s"] is None
+    assert "no method is begun on a set after 2400 s" in result.notes
+
+
 def test_sets_are_described_methods_ranked_and_tested(result: BenchResult) -> None:
     parts = {part: [row for row in result.summary if row["part"] == part]
              for part in ("dataset", "method", "test")}  # fmt: skip
@@ -76,6 +81,7 @@ def test_a_journal_is_gone_on_with(tiny_sets: Path, tmp_path: Path) -> None:
     first = run_scenario("detect/leaderboard", _context(tiny_sets, **asked, budget_s=0.0))
     assert list(first.rows) == []
     assert any("2 of 2 cells" in note for note in first.notes)
+    assert "no method is begun on a set after 0 s" in first.notes
     whole = run_scenario("detect/leaderboard", _context(tiny_sets, **asked))
     assert [row["method"] for row in whole.rows] == ["pca", "random_score"]
     again = run_scenario("detect/leaderboard", _context(tiny_sets, **asked))
@@ -153,7 +159,8 @@ def test_the_detector_of_the_how_to_is_one_file_and_stands_in_the_leaderboard(
     )  # fmt: skip
     found = json.loads(written.read_text())
     assert [note.partition(":")[0] for note in found["notes"]] == [
-        "methods with the setting most_windows"
+        "methods with the setting most_windows",
+        "no method is begun on a set after 2400 s",
     ]
     assert [row["method"] for row in found["rows"]] == [
         "pca",

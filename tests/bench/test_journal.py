@@ -20,6 +20,7 @@ from faultsight.core.errors import InputError, SettingError
 
 ROOT = Path(__file__).parents[2]
 EARLIER = "earlier starts: the seconds of the whole run are those of the last start alone"
+BUDGET = "no method is begun on a set after 60 s"
 CELLS: list[Cell] = [{"dataset": name, "seed": seed} for name in ("A", "B") for seed in (0, 1)]
 
 
@@ -97,7 +98,7 @@ def _run(
 
 def test_rows_come_in_the_order_of_cells_and_progress_as_they_end(done: Path) -> None:
     rows, notes, lines = _run(partial(_work, done=done))
-    assert notes == []
+    assert notes == [BUDGET]
     assert [(row["dataset"], row["seed"], row["part"]) for row in rows] == [
         (d, s, part) for d in "AB" for s in "01" for part in ("first", "second")
     ]
@@ -132,7 +133,7 @@ def test_an_interrupted_run_does_what_is_missing_and_gives_the_same_rows(
     # Two cells ended, the third line was torn off by a crash.
     journal.write_bytes(b"".join(lines[:3]) + lines[3][:20])
     rows, notes, told = _run(work, journal)
-    assert (rows, notes) == (whole, [f"2 of 4 cells are of {EARLIER}"])
+    assert (rows, notes) == (whole, [BUDGET, f"2 of 4 cells are of {EARLIER}"])
     assert "2 of them in the journal" in told[0]
     assert sorted(path.read_text() for path in done.iterdir()) == ["x", "x", "xx", "xx"]
     assert journal.read_bytes().startswith(b"".join(lines[:3]))
@@ -159,7 +160,7 @@ def test_a_killed_run_takes_its_workers_along_and_is_gone_on_with(
     rows, notes, lines = _run(partial(_work, done=done), journal)
     assert "1 of them in the journal" in lines[0]
     assert len(rows) == 1 + 2 * (len(CELLS) - 1)
-    assert notes == [f"1 of 4 cells are of {EARLIER}"]
+    assert notes == [BUDGET, f"1 of 4 cells are of {EARLIER}"]
 
 
 def test_a_journal_of_which_only_the_start_was_written_begins_anew(
@@ -199,8 +200,9 @@ def test_no_cell_starts_when_the_budget_is_spent_and_a_later_run_adds_them(
     assert rows == []
     assert "after 0 s" in lines[0]
     assert notes == [
+        "no method is begun on a set after 0 s",
         "the budget of 0 s was spent: 4 of 4 cells have no row: A, seed 0; A, seed 1; B, seed 0; "
-        "B, seed 1"
+        "B, seed 1",
     ]
     assert len(_run(work, journal, budget_s=60.0)[0]) == 2 * len(CELLS)
 
@@ -210,7 +212,7 @@ def test_a_cell_that_fails_is_a_note_also_when_it_stands_in_the_journal(
 ) -> None:
     for earlier in ([], [f"4 of 4 cells are of {EARLIER}"]):
         rows, notes, _ = _run(partial(_work, done=done, fails="B0"), tmp_path / "run.jsonl")
-        assert notes == ["no row for B, seed 0: too odd", *earlier]
+        assert notes == [BUDGET, "no row for B, seed 0: too odd", *earlier]
         assert [row["seed"] for row in rows if row["part"] == "first"] == ["0", "1", "1"]
     assert (done / "B0").read_text() == "x"
 
@@ -220,12 +222,13 @@ def test_a_killed_worker_costs_its_cell_alone_which_is_run_again(
 ) -> None:
     journal = tmp_path / "run.jsonl"
     rows, notes, _ = _run(partial(_work, done=done, kills="A1"), journal)
-    assert len(notes) == 1
-    assert notes[0].startswith("no row for A, seed 1: its process was killed")
+    assert notes[0] == BUDGET
+    assert len(notes) == 2
+    assert notes[1].startswith("no row for A, seed 1: its process was killed")
     assert len(rows) == 2 * (len(CELLS) - 1)
     again, notes, _ = _run(partial(_work, done=done), journal)
     assert len(again) == 2 * len(CELLS)
-    assert notes == [f"3 of 4 cells are of {EARLIER}"]
+    assert notes == [BUDGET, f"3 of 4 cells are of {EARLIER}"]
 
 
 def test_a_bug_in_a_cell_is_raised_when_the_others_have_ended(done: Path, tmp_path: Path) -> None:

@@ -210,8 +210,8 @@ def run_cells(
     rows : list of Row
         Of the cells that ended.
     notes : list of str
-        Which cells failed with a `FaultSightError` or were not started, and why; and how many are
-        of an earlier start.
+        The budget; which cells failed with a `FaultSightError` or were not started, and why; and
+        how many are of an earlier start.
 
     Raises
     ------
@@ -247,6 +247,8 @@ def run_cells(
         )
         lost = _run(waiting, work, journal, workers, budget_s, _teller(context, cells, told))
         rows, notes = _gathered(cells, journal, lost, budget_s)
+    # The parameters hold a budget that was asked for, not the scenario's own.
+    notes.insert(0, f"no method is begun on a set after {budget_s:g} s")
     n_before = len(cells) - len(waiting)
     if n_before:
         notes.append(

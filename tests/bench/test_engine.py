@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,61 @@ def test_comparison_tells_how_the_runs_differ() -> None:
     assert compare(before, before).about == []
 
 
+def _over(*summary: Row, notes: tuple[str, ...] = ()) -> BenchResult:
+    return replace(_result({"method": "scan", "f1": 0.5}), summary=list(summary), notes=notes)
+
+
+def test_comparison_tells_what_changed_over_all_rows() -> None:
+    before = _over(
+        {"part": "method", "method": "scan", "f1_mean_rank": 1.5, "f1_like_first": True},
+        {"part": "method", "method": "old", "f1_mean_rank": 2.0, "f1_like_first": True},
+        {"part": "test", "figure": "f1", "first": "scan", "p_value": 0.5},
+    )
+    after = _over(
+        {"part": "method", "method": "scan", "f1_mean_rank": 2.5, "f1_like_first": True},
+        {"part": "test", "figure": "f1", "first": "pca", "p_value": 0.25},
+    )
+    found = compare(before, after)
+    test = {"part": "test"}
+    assert found.summary == [
+        {"part": "method", "method": "scan", "figure": "f1_mean_rank",
+         "before": 1.5, "after": 2.5, "change": 1.0},
+        {"part": "method", "method": "old", "only_in": "before"},
+        {**test, "figure": "f1: first", "before": "scan", "after": "pca", "change": None},
+        {**test, "figure": "f1: p_value", "before": 0.5, "after": 0.25, "change": -0.25},
+    ]  # fmt: skip
+    assert found.rows == []
+    # f1 of the one row, rank and likeness of scan, and both of the test.
+    assert (found.compared, found.unchanged) == (5, 2)
+    few = compare(before, after, tolerance=0.3, figures=("p_value",))
+    assert few.summary == [{"part": "method", "method": "old", "only_in": "before"}]
+    assert (few.compared, few.unchanged) == (1, 1)
+
+
+def test_what_is_named_first_tells_rows_apart_where_it_is_no_finding() -> None:
+    before, after = (
+        _over(
+            {"figure": "f1", "first": "scan", "second": "a", "difference": 0.5},
+            {"figure": "f1", "first": first, "second": "a", "difference": 0.25},
+        )
+        for first in ("b", "c")
+    )
+    assert compare(before, after).summary == [
+        {"figure": "f1", "first": "b", "second": "a", "only_in": "before"},
+        {"figure": "f1", "first": "c", "second": "a", "only_in": "after"},
+    ]
+
+
+def test_comparison_lists_notes_that_one_result_alone_has() -> None:
+    before = _over(notes=("both have this", "A is left out"))
+    after = _over(notes=("B is left out", "both have this"))
+    assert compare(before, after).notes == [
+        {"only_in": "before", "note": "A is left out"},
+        {"only_in": "after", "note": "B is left out"},
+    ]
+    assert compare(before, before).notes == []
+
+
 def test_a_table_shows_what_it_is_told_and_takes_names_literally() -> None:
     text = io.StringIO()
     rows: list[Row] = [{"method": "[red]scan[/red]", "f1": 0.12345, "n": 3}, {"method": "x"}]
@@ -138,6 +194,13 @@ def test_a_table_shows_what_it_is_told_and_takes_names_literally() -> None:
     assert "[red]scan[/red]" in text.getvalue()
     assert "0.123" in text.getvalue()
     assert "n" not in text.getvalue().splitlines()[1].replace("method", "")
+
+
+def test_a_long_name_is_broken_and_none_of_it_left_out() -> None:
+    text = io.StringIO()
+    rows: list[Row] = [{"part": "test", "figure": "average_precision_mean_rank"}]
+    print_rows(rows, Console(file=text, width=26))
+    assert "average_precision_mean_rank" in "".join(text.getvalue().split())
 
 
 def test_a_run_keeps_what_repeats_it() -> None:

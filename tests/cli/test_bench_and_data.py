@@ -32,7 +32,9 @@ def test_bench_runs_a_scenario_and_compares_results(tmp_path: Path) -> None:
     printed = json.loads(_run(*run, "--datasets", "shipped", "--cases", "2", "--json"))
     assert {"scenario", "parameters", "versions", "machine", "rows"} <= set(printed)
     written["rows"][1]["f1"] += 0.25
+    written["summary"][1]["mean_rank"] += 0.125
     written["parameters"]["seed"] = 7
+    written["notes"] = ["a [bold]note[/bold]"]
     other = tmp_path / "other.json"
     other.write_text(json.dumps(written))
     compare = ("bench", "compare", str(file), str(other))
@@ -41,8 +43,12 @@ def test_bench_runs_a_scenario_and_compares_results(tmp_path: Path) -> None:
     assert (row["method"], row["figure"]) == ("rapminer", "f1")
     assert row["change"] == pytest.approx(0.25)
     assert found["about"] == [{"part": "parameters", "name": "seed", "before": "0", "after": "7"}]
+    assert [row["figure"] for row in found["summary"]] == ["mean_rank"]
+    assert found["notes"][-1] == {"only_in": "after", "note": "a [bold]note[/bold]"}
     shown = _run(*compare)
-    assert "what changed" in shown
+    assert shown.count("what changed") == 2
+    assert "what changed over all rows" in shown
+    assert "note only in after: a [bold]note[/bold]" in shown
     assert "seed" in shown
     shown = _run(*compare, "--tolerance", "0.3")
     assert "what changed" not in shown

@@ -14,6 +14,9 @@ __all__ = ["Changes", "compare"]
 
 Key = tuple[tuple[str, str | int], ...]
 
+_FOUND_TEXTS = {"test": ("first",)}
+"""By part of a summary: texts that are found, and may change, not names that tell rows apart."""
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -28,12 +31,20 @@ class Changes:
         A row's texts, ``figure``, ``before``, ``after`` and ``change`` (after - before; None where
         one of them is no number), for each figure that changed by more than the tolerance. Rows
         that one result alone has carry ``only_in``.
+    summary : list of Row
+        The same of what is said over all rows, such as mean ranks. ``figure`` has the row's own
+        before it where it has one, as in ``average_precision: p_value``.
+    notes : list of Row
+        ``only_in`` and ``note``, of notes that one result alone has.
     compared, unchanged : int
-        How many figures both have, and how many of them did not change by more.
+        How many figures both have, of rows and over them, and how many of them did not change by
+        more.
     """
 
     about: list[Row]
     rows: list[Row]
+    summary: list[Row]
+    notes: list[Row]
     compared: int
     unchanged: int
 
@@ -50,8 +61,9 @@ def compare(
     Parameters
     ----------
     before, after : BenchResult
-        Rows are matched by their values that are text; of those with equal texts, the first with
-        the first, and so on. ``entity_`` lists of figures do not match rows, nor are they compared.
+        Rows, and those of the summary, are matched by their values that are text; of those with
+        equal texts, the first with the first, and so on. ``entity_`` lists of figures do not match
+        rows, nor are they compared.
     tolerance : float
         Figures that changed by no more are not told.
     figures : sequence of str
@@ -79,37 +91,68 @@ def compare(
         raise InputError(f"results of {before.scenario} and {after.scenario} cannot be compared")
     if not tolerance >= 0:
         raise SettingError(f"tolerance is at least 0, not {tolerance}")
-    known = {name for row in [*before.rows, *after.rows] for name in row}
+    whole = (*before.rows, *after.rows, *before.summary, *after.summary)
+    known = {name for row in whole for name in row}
     unknown = [name for name in figures if name not in known]
     if unknown:
         raise SettingError(f"neither result has a figure {unknown[0]!r}")
-    old, new = _by_key(before.rows), _by_key(after.rows)
-    rows: list[Row] = []
+    of_rows = _changes(before.rows, after.rows, tolerance, figures)
+    over_them = _changes(before.summary, after.summary, tolerance, figures)
+    about = [
+        row
+        for part in ("parameters", "versions", "machine")
+        for row in _differences(part, getattr(before, part), getattr(after, part))
+    ]
+    notes: list[Row] = [
+        {"only_in": place, "note": note}
+        for place, one, other in (
+            ("before", before.notes, after.notes),
+            ("after", after.notes, before.notes),
+        )
+        for note in one
+        if note not in other
+    ]
+    return Changes(
+        about, of_rows.told, over_them.told, notes,
+        of_rows.compared + over_them.compared, of_rows.unchanged + over_them.unchanged,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Changed:
+    told: list[Row]
+    compared: int
+    unchanged: int
+
+
+def _changes(
+    before: Sequence[Row], after: Sequence[Row], tolerance: float, figures: Sequence[str]
+) -> _Changed:
+    old, new = _by_key(before), _by_key(after)
+    told: list[Row] = []
     compared = unchanged = 0
     for key in dict.fromkeys([*old, *new]):
         texts: Row = {name: value for name, value in key if name}
         if key not in old or key not in new:
-            rows.append(texts | {"only_in": "before" if key in old else "after"})
+            told.append(texts | {"only_in": "before" if key in old else "after"})
             continue
         for figure in dict.fromkeys([*old[key], *new[key]]):
-            first, second = old[key].get(figure), new[key].get(figure)
-            if isinstance(first, str) or (figures and figure not in figures):
+            is_no_figure = figure in texts or figure.startswith("entity_")
+            if is_no_figure or (figures and figure not in figures):
                 continue
+            first, second = old[key].get(figure), new[key].get(figure)
             compared += 1
             if _is_near(first, second, tolerance):
                 unchanged += 1
                 continue
             numbers = _is_number(first) and _is_number(second)
             change = float(second or 0) - float(first or 0) if numbers else None
-            rows.append(
-                texts | {"figure": figure, "before": first, "after": second, "change": change}
+            # A summary's row may say itself which figure it is of, such as of which its test is.
+            name = f"{texts['figure']}: {figure}" if "figure" in texts else figure
+            told.append(
+                texts | {"figure": name, "before": first, "after": second, "change": change}
             )
-    about = [
-        row
-        for part in ("parameters", "versions", "machine")
-        for row in _differences(part, getattr(before, part), getattr(after, part))
-    ]
-    return Changes(about, rows, compared, unchanged)
+    return _Changed(told, compared, unchanged)
 
 
 def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:
@@ -120,7 +163,9 @@ def _by_key(rows: Sequence[Row]) -> dict[Key, Row]:
         texts = tuple(
             (name, value)
             for name, value in row.items()
-            if isinstance(value, str) and not name.startswith("entity_")
+            if isinstance(value, str)
+            and not name.startswith("entity_")
+            and name not in _FOUND_TEXTS.get(str(row.get("part")), ())
         )
         seen[texts] = seen.get(texts, 0) + 1
         found[(*texts, ("", seen[texts]))] = row

@@ -323,10 +323,13 @@ def print_rows(
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
         texts = all(isinstance(row.get(column), str | None) for row in rows)
+        unbroken = texts and (position == 0 or len(columns) > _FEW_COLUMNS)
         table.add_column(
             Text(column.replace("_", " ")),
             justify="left" if texts else "right",
-            no_wrap=texts and (position == 0 or len(columns) > _FEW_COLUMNS),
+            no_wrap=unbroken,
+            # The end of a long name may be all that tells it from the next row's.
+            overflow="ellipsis" if unbroken else "fold",
         )
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column))) for column in columns))

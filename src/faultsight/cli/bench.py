@@ -110,7 +110,10 @@ def compare(
     figures: Annotated[str, Option(help="Only these figures, joined by commas.")] = "",
     json_target: JsonTarget = None,
 ) -> None:
-    """Show what changed between two results of one scenario; it is no error if something did."""
+    """Show what changed between two results of one scenario: rows, what is said over them, notes.
+
+    It is no error if something did.
+    """
     from faultsight.bench.compare import compare as compare_results
     from faultsight.bench.engine import print_rows, read_result
 
@@ -123,6 +126,12 @@ def compare(
             print_rows(found.about, console, title="how the runs differ")
         if found.rows:
             print_rows(found.rows, console, title="what changed")
+        if found.summary:
+            print_rows(found.summary, console, title="what changed over all rows")
+        for row in found.notes:
+            console.print(
+                f"note only in {row['only_in']}: {row['note']}", markup=False, highlight=False
+            )
         console.print(
             f"{found.unchanged} of {found.compared} figures changed by no more than {tolerance:g}",
             highlight=False,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -69,6 +71,30 @@ class TestAgainstBruteForce:
         assert len(align(a_s, a_s + late / 100)) == len(a_s)
 
 
+def breaches(a_s: Array, b_s: Array, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return which pairs that are not of an alignment break Theorem 1.
+
+    That some pair of the alignment is nearer is little: the nearest one of all would do for
+    everybody. The proof says which one is: the pair of the same moment, or if neither moment has
+    one, that of a nearer pair which shares a moment with this one, and so on.
+    """
+    of_a, of_b = dict(pairs), {j: i for i, j in pairs}
+    found = []
+    for i, x in enumerate(a_s):
+        for j, y in enumerate(b_s):
+            if of_a.get(i) == j:
+                continue
+            skews = [abs(x - b_s[of_a[i]])] if i in of_a else []
+            skews += [abs(a_s[of_b[j]] - y)] if j in of_b else []
+            if skews:
+                holds = max(skews) <= abs(x - y)
+            else:
+                holds = nearest(x, b_s) != j or nearest(y, a_s) != i
+            if not holds:
+                found.append((i, j))
+    return found
+
+
 class TestTheorem1:
     @settings(deadline=None, max_examples=300)
     @given(moments, moments)
@@ -76,11 +102,34 @@ class TestTheorem1:
         pairs = align(a_s, b_s)
         assert len(pairs) > 0
         assert (np.diff(pairs, axis=0) > 0).all()  # the order of both is preserved
-        inside = {(i, j) for i, j in pairs.tolist()}
-        gaps = np.abs(a_s[pairs[:, 0]] - b_s[pairs[:, 1]])
-        for i, x in enumerate(a_s):
-            for j, y in enumerate(b_s):
-                assert (i, j) in inside or (gaps <= abs(x - y)).any()
+        assert not breaches(a_s, b_s, list(map(tuple, pairs.tolist())))
+
+    @settings(deadline=None, max_examples=200)
+    @given(moments, moments, st.data())
+    def test_an_alignment_that_drops_a_pair_breaks_it(
+        self, a_s: Array, b_s: Array, data: st.DataObject
+    ) -> None:
+        pairs = list(map(tuple, align(a_s, b_s).tolist()))
+        dropped = data.draw(st.integers(0, len(pairs) - 1))
+        i, j = pairs.pop(dropped)
+        assert (i, j) in breaches(a_s, b_s, pairs)
+
+    @settings(deadline=None, max_examples=200)
+    @given(moments, moments, st.data())
+    def test_an_alignment_that_exchanges_a_pair_breaks_it(
+        self, a_s: Array, b_s: Array, data: st.DataObject
+    ) -> None:
+        pairs = list(map(tuple, align(a_s, b_s).tolist()))
+        exchanged = data.draw(st.integers(0, len(pairs) - 1))
+        i, j = pairs[exchanged]
+        other = data.draw(st.integers(0, len(b_s) - 1))
+        # A moment as near as the partner would do as well.
+        assume(abs(a_s[i] - b_s[other]) > abs(a_s[i] - b_s[j]))
+        partners = {b: a for a, b in pairs}
+        pairs[exchanged] = (i, other)
+        if other in partners:
+            pairs = [(a, j if a == partners[other] else b) for a, b in pairs]
+        assert (i, j) in breaches(a_s, b_s, pairs)
 
     @settings(deadline=None, max_examples=200)
     @given(moments, moments)

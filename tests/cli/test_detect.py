@@ -679,7 +679,7 @@ def test_the_ablation_is_a_result_of_its_benchmark(
     result = {"parameters": {}, "versions": {}, "machine": {}, "rows": [
         {"dataset": "<b>set</b>", "setting": setting, "value": value, "average_precision": figure}
         for setting, value, figure in (
-            ("detector", "random", 0.1), ("detector", "anotuner", 0.3), ("layers", "all", 0.5),
+            ("detector", "random_score", 0.1), ("detector", "anotuner", 0.3), ("layers", "all", 0.5),
             ("layers", "without head", 0.4), ("hinge", "decoder", 0.45), ("ratio", "1", 0.41),
             ("history", "tsal", 0.43), ("history", "uniform", None),
         )

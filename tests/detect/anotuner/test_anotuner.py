@@ -72,6 +72,25 @@ def test_same_seed_and_data_give_the_same_bytes_for_any_number_of_workers(
     assert [e.tobytes() for e in one] == [e.tobytes() for e in three]
 
 
+@BOTH
+def test_the_same_bytes_for_any_number_of_threads_of_torch(config: AnoTunerConfig) -> None:
+    """A program around that has set another number does not get another model."""
+    frames = fleet()
+    marks = [Mark("cell-1", TimeWindow(i * HOUR_S, (i + 1) * HOUR_S), MarkKind.FALSE_ALARM)
+             for i in range(100, 140)]  # fmt: skip
+    told = []
+    for n_threads in (1, 2):
+        torch.set_num_threads(n_threads)
+        try:
+            model = AnoTuner(config).fit(cut(frames, 100))
+            tuned, _ = model.tune(frames, marks, TuningConfig(guard=False))
+            told.append((totals(model, frames), totals(tuned, frames)))
+            assert torch.get_num_threads() == n_threads
+        finally:
+            torch.set_num_threads(1)
+    assert told[0] == told[1]
+
+
 def test_another_seed_gives_another_model() -> None:
     frames = fleet()
     other = AnoTunerConfig(epochs=2, window=12, n_hidden=16, n_filters=8, n_latent=4, seed=1)

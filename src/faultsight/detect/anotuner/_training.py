@@ -25,6 +25,7 @@ from faultsight.detect.anotuner._network import (
 )
 from faultsight.detect.anotuner._rows import RowBank, Windows
 from faultsight.detect.contract import Progress, silent
+from faultsight.detect.torch_threads import one_thread
 
 __all__ = ["Training", "make_network", "reconstruction_loss", "torch_stream", "train"]
 
@@ -89,6 +90,7 @@ def reconstruction_loss(
     return (error / (2.0 * variance) + beta * divergence) / windows.rows[0].numel()
 
 
+@one_thread()
 def train(
     form: str,
     bank: RowBank,

@@ -19,6 +19,7 @@ from torch import Tensor
 from faultsight.detect.anotuner._network import Network
 from faultsight.detect.anotuner._rows import Windows
 from faultsight.detect.anotuner._training import reconstruction_loss, torch_stream
+from faultsight.detect.torch_threads import one_thread
 
 __all__ = ["Examples", "FineTuning", "fine_tune", "label_aware_loss"]
 
@@ -138,6 +139,7 @@ def label_aware_loss(
     return (1.0 - share) * normal + share * missed
 
 
+@one_thread()
 def fine_tune(network: Network, examples: Examples, config: FineTuning) -> Network:
     """Return a copy of the network that has learned from the examples.
 

@@ -18,6 +18,7 @@ from faultsight.detect.contract import DetectorState, Progress
 from faultsight.detect.peers._marks import LabelledWindows
 from faultsight.detect.peers._torch import Tensor, nn, torch
 from faultsight.detect.peers._windows import WindowBank, WindowDetector
+from faultsight.detect.torch_threads import one_thread
 
 __all__ = [
     "Batch", "NetworkDetector", "Player", "RowForecaster", "TrainingConfig", "mean_of_known",
@@ -141,6 +142,7 @@ def seeded(seed: int, *name: str | int) -> Iterator[None]:
         yield
 
 
+@one_thread()
 def train(
     network: nn.Module,
     bank: WindowBank,

@@ -20,7 +20,7 @@ NOTE = (
 
 _LEFT, _WIDTH, _BAR, _RIGHT, _TOP = 190, 490, 15, 56, 20
 _FIGURE = "average_precision"
-_UNTUNED, _RANDOM = "anotuner", "random"
+_UNTUNED, _RANDOM = "anotuner", "random_score"
 _CHARTS = (
     ("Layers, all or without one or one alone", ("layers",)),
     ("Ways to multiply missed anomalies (Figure 4)", ("hinge", "laelbo")),

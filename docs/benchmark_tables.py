@@ -31,6 +31,8 @@ def results_page() -> list[str]:
     lines += ["", "## Streams", "", *_plain("localize-stream")]
     lines += ["", "## Detection: tuned by marks", "", *feedback_table(_FEEDBACK)]
     lines += ["", "## Detection: each layer alone", "", *_layers_table()]
+    lines += ["", "## Detection: every method tuned by both kinds of marks, by its own way", ""]
+    lines += _own_ways_table()
     lines += ["", "## Detection: AnoTuner with one piece changed at a time", ""]
     lines += _plain("detect-ablation", read_scenario("detect-ablation"))
     lines += ["", "## Detection: some methods, untuned, on whole test parts of all entities", ""]
@@ -108,6 +110,28 @@ def standings_table() -> list[str]:
     return _markdown(table)
 
 
+def memory_table() -> list[str]:
+    """Return what AnoTuner's memory changed in the leaderboard, which was run before it as well."""
+    reports = ("detect-leaderboard-memory-0", "detect-leaderboard")
+    ranked = {"average_precision": "average precision", "vus_pr": "VUS-PR",
+              "f1_deployed": "F1 as deployed", "f1_point_adjusted": "best F1"}  # fmt: skip
+    others = {"event_recall": "events met",
+              "false_alarms_per_entity_day": "false alarms per entity and day"}  # fmt: skip
+    table = [["means over the sets", "memory 0", "memory 0.3"]]
+    for metric, name in (ranked | others).items():
+        cells = []
+        for report in reports:
+            whole = read_result(REPORTS / f"{report}.json")
+            rows = [row for row in whole.rows if row["method"] == "anotuner"]
+            cells.append(f"{sum(float(row[metric] or 0) for row in rows) / len(rows):.3f}")
+            if metric in ranked:
+                (mean,) = (row for row in whole.summary
+                           if row["part"] == "method" and row["method"] == "anotuner")  # fmt: skip
+                cells[-1] += f" (mean rank {mean[f'{metric}_mean_rank']:.2f})"
+        table.append([name, *cells])
+    return _markdown(table)
+
+
 def verdict_table() -> list[str]:
     """Return macro-F1 of every diagnoser at both rates, and F1 of both kinds of faults."""
     rows = {
@@ -177,6 +201,28 @@ def _layers_table() -> list[str]:
         if row["layers"] not in ("all", "none"):
             gains = (row[f"{metric}_gain_mean"] for metric in metrics)
             table.append([row["dataset"], row["layers"], *(f"{gain:+.3f}" for gain in gains)])
+    return _markdown(table)
+
+
+def _own_ways_table() -> list[str]:
+    """Return each method untuned and tuned by `detect/table1`: means over seeds, set by set."""
+    metrics = (
+        "precision_deployed", "recall_deployed", "f1_deployed", "precision_point_adjusted",
+        "recall_point_adjusted", "f1_point_adjusted", "average_precision", "vus_pr",
+    )  # fmt: skip
+    runs: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
+    for row in published_rows("detect-table1"):
+        if row["mechanism"] == "own" and row["tuning"] in ("none", "fp+fn"):
+            of_method = runs.setdefault((row["dataset"], row["method"]), {})
+            of_method.setdefault(row["tuning"], []).append(row)
+    table = [["dataset", "method", *metrics]]
+    for (dataset, method), by_tuning in sorted(runs.items()):
+        cells = [
+            " → ".join(f"{sum(row[metric] for row in rows) / len(rows):.3f}"
+                       for rows in (by_tuning["none"], by_tuning["fp+fn"]))
+            for metric in metrics
+        ]  # fmt: skip
+        table.append([dataset, f"`{method}`", *cells])
     return _markdown(table)
 
 

@@ -150,6 +150,44 @@ def test_what_marks_are_worth_is_computed(published: Published) -> None:
     assert "| ASD | `anotuner` | 3 | 0.500 \N{RIGHTWARDS ARROW} 0.750 (-0.125) |" in page
 
 
+def _gains(of_methods: dict[str, tuple[float, float]]) -> Published:
+    """Return a table of F1 as deployed; what is gained by the own way and by our layers."""
+    rows: list[Row] = [
+        {"part": "method", "method": method, "mechanism": mechanism, "tuning": tuning,
+         "learns_from": "fp", **dict.fromkeys(_FIGURES, 0.5),
+         **({f"{name}_gain": gain if name == "f1_deployed" else 0.0 for name in _FIGURES}
+            if tuning == "fp+fn" else {})}
+        for method, gains in of_methods.items()
+        for mechanism, gain in zip(("own", "ours"), gains, strict=True)
+        for tuning in ("none", "fp+fn")
+    ]  # fmt: skip
+    return Published({"detect-table1": _result("detect/table1", [], rows)}, ())
+
+
+def test_whether_the_gain_is_anotuners_or_the_layers_is_computed() -> None:
+    others = {"a": (0.25, 0.0), "b": (0.0, 0.05), "c": (0.1, 0.2), "d": (0.0, 0.13)}
+    not_counted = {"anotuner-paper": (0.0, 0.5), "random_score": (0.0, 0.5)}
+    page = render_markdown(_gains({"anotuner": (0.125, 0.05), **others, **not_counted}))
+    assert "Is the gain AnoTuner's or the layers'?" in page
+    assert (
+        "F1 as deployed: AnoTuner gains +0.125 by its own tuning and +0.050 by our layers alone, "
+        "which is 40 % of it. The median gain of the 4 others by our layers is +0.090: 3 of them "
+        "gain more by our layers than by their own way, and 2 no less by them than AnoTuner by its "
+        "own tuning."
+    ) in page
+    assert (
+        "average precision: AnoTuner gains +0.000 by its own tuning and +0.000 by our layers "
+        "alone, so that there is no gain of its own to divide. The median gain of the 4 others by "
+        "our layers is +0.000: 0 of them gain more by our layers than by their own way, and 4 no "
+        "less"
+    ) in page
+    for by_layers, said in ((0.125, "all"), (0.25, "all"), (0.0, "none"), (-0.5, "none")):
+        page = render_markdown(_gains({"anotuner": (0.125, by_layers)}))
+        assert f"by our layers alone, which is {said} of it." in page
+        assert "The median gain" not in page
+    assert "Is the gain AnoTuner's" not in render_markdown(_gains(others))
+
+
 class _Seen(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

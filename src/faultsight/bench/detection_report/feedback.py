@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
-from faultsight.bench.detect_runs import ANOTUNER
+from faultsight.bench.detect_runs import ANOTUNER, PAPER, RANDOM
 from faultsight.bench.detection_report.blocks import Block, Heading, Items, Table, Text
 from faultsight.bench.detection_report.published import Published
 from faultsight.bench.detection_report.wording import FIGURE_NAMES, code, figure, joined, signed
@@ -16,6 +17,8 @@ __all__ = ["headline", "section"]
 _BEST = "f1_point_adjusted"
 _BOTH = "fp+fn"
 _COLUMNS = ("none", "fp", "fn", _BOTH, f"{_BOTH}+asked")
+_DIVIDED = ("f1_deployed", "average_precision")
+"""Of these it is said whose the gain is."""
 
 _ByTuning = Mapping[tuple[str, str], Row]
 """What is said of a method, tuned by such marks."""
@@ -79,6 +82,7 @@ def _table1(published: Published) -> list[Block]:
             "Our layers (head, patterns, pooled and recalibrated levels) stand on any method's "
             "scores, so that a better detector can be told from a better use of marks."
         ),
+        *_whose_gain(own, ours),
         _own_and_ours(own, ours),
         *_differences(published.summary("detect-table1", "difference")),
     ]  # fmt: skip
@@ -127,6 +131,51 @@ def _own_and_ours(own: _ByTuning, ours: _ByTuning) -> Table:
             cells += [_gain(known.get((m, _BOTH)), name) for known in (own, ours)]
         table.append(cells)
     return Table(head, table, texts=2)
+
+
+def _whose_gain(own: _ByTuning, ours: _ByTuning) -> list[Block]:
+    """Return, in sentences, whether AnoTuner's gain is its own or that of layers all can have."""
+    known = [m for m, tuning in own if tuning == _BOTH and (m, _BOTH) in ours]
+    if ANOTUNER not in known:
+        return []
+    others = [m for m in known if m not in (ANOTUNER, PAPER, RANDOM)]
+    told = []
+    for name in _DIVIDED:
+        gains = {m: tuple(of[m, _BOTH].get(f"{name}_gain") for of in (own, ours)) for m in known}
+        first, by_layers = (float(gain or 0) for gain in gains[ANOTUNER])
+        pairs = [(float(a), float(b)) for m in others for a, b in [gains[m]]
+                 if a is not None and b is not None]  # fmt: skip
+        said = (
+            f"{FIGURE_NAMES[name]}: AnoTuner gains {signed(first)} by its own tuning and "
+            f"{signed(by_layers)} by our layers alone, {_share(by_layers, first)}."
+        )
+        if pairs:
+            more = sum(b > a for a, b in pairs)
+            as_much = sum(b >= first for _, b in pairs)
+            said += (
+                f" The median gain of the {len(pairs)} others by our layers is "
+                f"{signed(median(b for _, b in pairs))}: {more} of them gain more by our layers "
+                f"than by their own way, and {as_much} no less by them than AnoTuner by its own "
+                "tuning."
+            )
+        told.append(said)
+    return [
+        Text(
+            "Is the gain AnoTuner's or the layers'? Its own tuning is these layers with history "
+            "corrected by the marks and fine-tuning before them. `anotuner-paper` and the random "
+            "score are not among the others."
+        ),
+        Items(told),
+    ]
+
+
+def _share(part: float, whole: float) -> str:
+    """Return in words how much of AnoTuner's own gain the layers give it."""
+    if whole <= 0:
+        return "so that there is no gain of its own to divide"
+    if part >= whole:
+        return "which is all of it"
+    return "which is none of it" if part <= 0 else f"which is {100 * part / whole:.0f} % of it"
 
 
 def _differences(rows: Sequence[Row]) -> list[Block]:

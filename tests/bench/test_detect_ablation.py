@@ -114,7 +114,17 @@ def test_the_random_score_comes_first_and_all_judge_the_last_70_percent(
 ) -> None:
     assert [row["value"] for row in result.rows[:2]] == ["random_score", "anotuner"]
     assert {(row["rows"], row["entities"]) for row in result.rows} == {(2 * 140, 2)}
+    assert {row["method"] for row in result.rows[1:]} == {"anotuner"}
+    assert result.rows[0]["method"] == "random_score"
     assert set(DetectAblation.shown) <= set(row_of(result, "layers", "all"))
+
+
+def test_what_shares_a_network_shares_the_memory_of_fitting_it(result: BenchResult) -> None:
+    default = row_of(result, "detector", "anotuner", "none")["memory_mb"]
+    assert default is None or float(default) >= 0
+    assert {row_of(result, *key)["memory_mb"] for key in (
+        ("layers", "all"), ("marks", "5"), ("memory", "0.3", "none"), ("memory", "0.3"),
+    )} == {default}  # fmt: skip
 
 
 def test_the_default_is_the_same_row_in_every_setting(result: BenchResult) -> None:

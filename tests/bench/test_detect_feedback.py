@@ -43,6 +43,13 @@ def test_every_tuning_has_a_row_and_peers_have_one(result: BenchResult) -> None:
     assert len(result.summary) == len(result.rows)
 
 
+def test_a_tuned_row_has_the_memory_of_its_fit(result: BenchResult) -> None:
+    for method in ("anotuner", "anotuner-paper"):
+        (memory,) = {row["memory_mb"] for row in rows_of(result, method=method)}
+        assert memory is None or float(memory) >= 0
+    assert all("memory_mb" in row for row in result.rows)
+
+
 def test_sets_that_cannot_carry_feedback_are_named(result: BenchResult) -> None:
     assert {row["dataset"] for row in result.rows} == {"JS2"}
     assert any(note.startswith("MSL is left out: ") for note in result.notes)

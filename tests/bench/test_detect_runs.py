@@ -20,6 +20,7 @@ from faultsight.bench.detect_runs import (
     fleet_datasets,
     judge,
     labelled_fleets,
+    most_memory_mb,
     only_layers,
     report_figures,
     tune_fleet,
@@ -140,6 +141,13 @@ def test_levels_are_the_quantile_of_history_as_anotuner_sets_them_itself(tiny_se
     for entity, level in found.levels.items():
         assert found.detector.level_of(entity) == pytest.approx(level, rel=1e-4)
     assert found.memory_mb is None or found.memory_mb >= 0
+
+
+def test_the_memory_of_several_fleets_is_that_of_the_one_that_needed_most(tiny_sets: Path) -> None:
+    (found,) = deployed(tiny_sets, "ASD", "input_norm")
+    several = [replace(found, memory_mb=mb) for mb in (3.0, None, 7.5, 0.0)]
+    assert most_memory_mb(several) == 7.5
+    assert most_memory_mb(several[1:2]) is None
 
 
 def test_the_fleets_of_a_set_are_judged_together_and_without_the_first_part(

@@ -61,6 +61,7 @@ __all__ = [
     "judge",
     "labelled_fleets",
     "levels_of_history",
+    "most_memory_mb",
     "only_layers",
     "report_figures",
     "tune_fleet",
@@ -405,6 +406,12 @@ def deploy(method: Method, fleet: Fleet, *, seed: int) -> Deployment:
 def levels_of_history(deployment: Deployment) -> dict[str, float]:
     """Return the level of each entity: the 0.995 quantile of its scores of history."""
     return THRESHOLDS.load("quantile")().levels(deployment.of_history)
+
+
+def most_memory_mb(deployments: Sequence[Deployment]) -> float | None:
+    """Return the memory of the deployment that needed most; None where none is known."""
+    known = [d.memory_mb for d in deployments if d.memory_mb is not None]
+    return max(known) if known else None
 
 
 def tune_fleet(

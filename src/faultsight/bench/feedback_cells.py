@@ -26,6 +26,7 @@ from faultsight.bench.detect_runs import (
     fleet_datasets,
     labelled_fleets,
     levels_of_history,
+    most_memory_mb,
     tune_fleet,
     unlabelled,
 )
@@ -205,7 +206,6 @@ class _Cell:
             marks += given
             deployments.append(found)
             entities |= figures
-        memory = [d.memory_mb for d in deployments if d.memory_mb is not None]
         return {
             "dataset": str(self.cell["dataset"]),
             "method": self.method.name,
@@ -221,7 +221,7 @@ class _Cell:
             "seconds_fit": sum(d.seconds_fit for d in deployments),
             "seconds_tune": sum(d.seconds_tune for d in deployments),
             "seconds_score": sum(d.seconds_score for d in deployments),
-            "memory_mb": max(memory) if memory else None,
+            "memory_mb": most_memory_mb(deployments),
             **_by_entity(entities),
         }
 

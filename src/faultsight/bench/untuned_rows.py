@@ -6,7 +6,15 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from faultsight.bench.detect_runs import HEADLINES, Deployment, Method, deploy, f1_at, judge
+from faultsight.bench.detect_runs import (
+    HEADLINES,
+    Deployment,
+    Method,
+    deploy,
+    f1_at,
+    judge,
+    most_memory_mb,
+)
 from faultsight.bench.engine import Row
 from faultsight.core.errors import FaultSightError
 from faultsight.detect.data import Fleet
@@ -46,7 +54,6 @@ def untuned_row(
         if found and time.perf_counter() - start >= seconds:
             break
         found.append(deploy(method, fleet, seed=seed))
-    memory = [d.memory_mb for d in found if d.memory_mb is not None]
     row: Row = {
         "dataset": dataset,
         "method": method.name,
@@ -61,7 +68,7 @@ def untuned_row(
         "f1_pot": f1_at("pot", found, share=0.0),
         "seconds_fit": sum(d.seconds_fit for d in found),
         "seconds_score": sum(d.seconds_score for d in found),
-        "memory_mb": max(memory) if memory else None,
+        "memory_mb": most_memory_mb(found),
     }
 
 

@@ -19,6 +19,7 @@ from faultsight.bench.detect_runs import (
     fleet_datasets,
     judge,
     labelled_fleets,
+    most_memory_mb,
     only_layers,
     report_figures,
     tune_fleet,
@@ -26,6 +27,7 @@ from faultsight.bench.detect_runs import (
 )
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
 from faultsight.bench.feedback_protocol import TUNINGS, marks_of_errors
+from faultsight.bench.untuned_rows import warm_up
 from faultsight.core.errors import FaultSightError, SettingError
 from faultsight.core.feedback import Mark
 from faultsight.core.seed import random_stream
@@ -72,13 +74,17 @@ class DetectAblation(Scenario):
     itself, not how well the guard holds it back. ``gain`` is average precision minus that of the
     same model untuned. ``--cases`` is how many entities of each fleet are taken; ``--seconds`` is
     what one setting may take on one dataset.
+
+    Memory is that of fitting and scoring before any mark, the highest of any one fleet. A first
+    run on a few rows is in neither time nor memory.
     """
 
     id: ClassVar[str] = "detect/ablation"
     title: ClassVar[str] = "AnoTuner: layers, losses, augmentation, history, marks, conditions"
     shown: ClassVar[tuple[str, ...]] = (
-        "dataset", "setting", "value", "tuning", "marks", "f1_deployed", "f1_point_adjusted",
-        "average_precision", "gain", "vus_pr", "generated_windows", "seconds_fit", "seconds_tune",
+        "dataset", "method", "setting", "value", "tuning", "marks", "f1_deployed",
+        "f1_point_adjusted", "average_precision", "gain", "vus_pr", "generated_windows",
+        "seconds_fit", "seconds_tune", "memory_mb",
     )  # fmt: skip
     epochs: ClassVar[int | None] = None
     """Of training and of fine-tuning in place of the defaults; for tests."""
@@ -169,7 +175,8 @@ class _Bench:
 
     def rows(self) -> Iterator[Row]:
         seed = self.context.seed
-        yield self._heading("detector", RANDOM, None) | self._judged(
+        warm_up(self.methods[RANDOM], self.fleets[0])
+        yield self._heading(RANDOM, "detector", RANDOM, None) | self._judged(
             [deploy(self.methods[RANDOM], fleet, seed=seed) for fleet in self.fleets]
         )
         method = self.methods[ANOTUNER]
@@ -188,12 +195,14 @@ class _Bench:
             except FaultSightError as error:
                 self._note(f"{trial.setting} {trial.value} has no row: {error}")
             else:
-                yield self._heading(trial.setting, trial.value, trial.tuning) | figures
+                heading = self._heading(ANOTUNER, trial.setting, trial.value, trial.tuning)
+                yield heading | figures
             spent[trial.setting] = spent.get(trial.setting, 0.0) + time.perf_counter() - begin
 
-    def _heading(self, setting: str, value: str, tuning: TuningConfig | None) -> Row:
+    def _heading(self, method: str, setting: str, value: str, tuning: TuningConfig | None) -> Row:
         return {
             "dataset": self.dataset,
+            "method": method,
             "setting": setting,
             "value": value,
             "tuning": "none" if tuning is None else _BOTH,
@@ -215,6 +224,7 @@ class _Bench:
         if network not in self.untuned:
             self.context.progress(f"{self.dataset}: fit {_changed(network, self.methods)}")
             method = replace(self.methods[ANOTUNER], config=network)
+            warm_up(method, self.fleets[0])
             self.untuned[network] = [
                 deploy(method, fleet, seed=self.context.seed) for fleet in self.fleets
             ]
@@ -260,6 +270,7 @@ class _Bench:
             "marks": 0,
             "seconds_fit": sum(d.seconds_fit for d in deployments),
             "seconds_tune": sum(d.seconds_tune for d in deployments),
+            "memory_mb": most_memory_mb(deployments),
         }
 
     def _note(self, said: str) -> None:

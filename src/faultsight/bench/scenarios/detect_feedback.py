@@ -22,12 +22,14 @@ from faultsight.bench.detect_runs import (
     fleet_datasets,
     judge,
     labelled_fleets,
+    most_memory_mb,
     only_layers,
     report_figures,
     tune_fleet,
 )
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
 from faultsight.bench.feedback_protocol import TUNINGS, marks_of_errors
+from faultsight.bench.untuned_rows import warm_up
 from faultsight.core.errors import FaultSightError
 from faultsight.core.feedback import MarkKind
 from faultsight.detect.data import FEEDBACK_SHARE, Fleet, FleetDataset, open_fleets
@@ -59,6 +61,9 @@ class DetectFeedback(Scenario):
     ``f1_pooled`` is ``f1_deployed`` at levels pooled over the fleet by the scores of history, which
     takes no mark: what of a gain is due to better levels alone.
 
+    Memory is that of fitting and scoring before any mark, the highest of any one fleet. A first
+    run on a few rows is in neither time nor memory.
+
     Each seed is one run: it seeds methods, tuning and simulations. A method without a seed runs
     once on a set that does not change with the seed. There are five seeds, or ``--cases``. The
     summary has means and standard deviations over seeds, and gains over the same seed untuned;
@@ -70,7 +75,7 @@ class DetectFeedback(Scenario):
     shown: ClassVar[tuple[str, ...]] = (
         "dataset", "method", "tuning", "layers", "seed", "fp_rows", "fn_rows", "marks",
         "f1_deployed", "f1_pooled", "f1_point_adjusted", "average_precision", "vus_pr",
-        "false_alarms_per_entity_day", "seconds_fit", "seconds_tune",
+        "false_alarms_per_entity_day", "seconds_fit", "seconds_tune", "memory_mb",
     )  # fmt: skip
     epochs: ClassVar[int | None] = None
     """Of every network and every fine-tuning in place of the default; for tests."""
@@ -142,6 +147,8 @@ class _Series:
         return True
 
     def _of_seed(self, seed: int, fleets: Sequence[Fleet], *, is_first: bool) -> Iterator[Row]:
+        if is_first:
+            warm_up(self.method, fleets[0])
         self.context.progress(f"{self.dataset.name}, {self.method.name}, seed {seed}: fit")
         base = [deploy(self.method, fleet, seed=seed) for fleet in fleets]
         untuned = {"tuning": "none", "layers": "none", "seed": str(seed)}
@@ -190,6 +197,7 @@ class _Series:
             "seconds_fit": sum(d.seconds_fit for d in base),
             "seconds_tune": sum(d.seconds_tune for d in deployed),
             "seconds_score": sum(d.seconds_score for d in deployed),
+            "memory_mb": most_memory_mb(base),
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ import torch
 
 from faultsight.core.errors import InputError, SettingError
 from faultsight.detect import KpiFrame, Mark, MarkKind, TimeWindow
-from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig, TuningConfig
+from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig, Query, TuningConfig, _tuning
+from faultsight.detect.anotuner._network import Network
 from faultsight.detect.anotuner._residuals import deviations
+from faultsight.detect.anotuner.fine_tuning import Examples, FineTuning
 from faultsight.detect.anotuner.model_versions import ModelVersions
+from faultsight.detect.tuning.active_learning import ActiveLearning
 from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict
 
 HOUR_S = 3600
@@ -398,6 +402,37 @@ def test_the_papers_way_asks_and_augments(augmentation: str) -> None:
     assert report.n_generated == 88
     assert report.n_asked == len(asked)
     assert totals(tuned, frames) != totals(detector, frames)
+
+
+@pytest.mark.parametrize("is_anomaly", [False, True])
+def test_what_an_operator_says_of_a_cluster_is_learned(
+    is_anomaly: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clusters without marks are asked about, and the answer is the label of their samples."""
+    frames, marks = marked_fleet()
+    detector = AnoTuner(QUICK).fit(cut(frames, 150))
+    monkeypatch.setattr(_tuning, "ActiveLearning", partial(ActiveLearning, distance=0.05))
+    asked: list[Query] = []
+    learned: list[Examples] = []
+
+    def ask(query: Query) -> bool:
+        asked.append(query)
+        return is_anomaly
+
+    def fine_tune(network: Network, examples: Examples, config: FineTuning) -> Network:
+        learned.append(examples)
+        return network
+
+    monkeypatch.setattr(_tuning, "fine_tune", fine_tune)
+    config = TuningConfig.paper(epochs=1, augmentation="none")
+    _, report = detector.tune(frames, marks, config, ask=ask)
+    assert report.n_asked == len(asked) > 1
+    assert report.n_history > 0
+    assert {query.entity for query in asked} <= {frame.entity for frame in frames}
+    assert all(0 <= query.at < 150 for query in asked)
+    assert learned[0].is_anomaly[-report.n_history :].tolist() == [is_anomaly] * report.n_history
+    _, unasked = detector.tune(frames, marks, config)
+    assert (unasked.n_asked, unasked.n_history) == (0, report.n_history)
 
 
 UNGUARDED = TuningConfig(epochs=1, guard=False, least_marks=1)

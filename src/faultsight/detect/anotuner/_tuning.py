@@ -216,7 +216,11 @@ def _material(
     config: TuningConfig,
     ask: Callable[[Query], bool | None] | None,
 ) -> _Material:
-    """Lay out rows and sample normal history: neither marked nor like a marked anomaly."""
+    """Lay out rows and sample history that no mark speaks of.
+
+    Rows like a marked anomaly are left out, but not where active learning has its clusters
+    labelled: there it is the operator who finds them.
+    """
     history_rows = {
         frame.entity: frame.rows_in(model.spans[frame.entity]).stop
         if frame.entity in model.spans
@@ -225,7 +229,11 @@ def _material(
     }
     if not any(history_rows.values()):
         raise InputError("the frames hold no row of the history trained on")
-    aside = history_like_anomalies(_deviations(model, frames), history_rows, marked)
+    aside = (
+        {entity: np.zeros(n_rows, dtype=bool) for entity, n_rows in history_rows.items()}
+        if config.history == "tsal"
+        else history_like_anomalies(_deviations(model, frames), history_rows, marked)
+    )
     sampled = sample_history(
         frames, history_rows, marked, aside, most=config.most_history, seed=config.seed
     )
@@ -432,9 +440,9 @@ def _history(
 
     def ask(query: Query) -> bool | None:
         nonlocal n_asked
-        n_asked += 1
         if material.ask is None:
             return None
+        n_asked += 1
         place = entities[query.row], int(rows[query.row])
         if place not in material.answers:
             # Folds of the guard cluster alike: nobody is asked twice about one window.

@@ -148,6 +148,7 @@ def test_simulated_cases_can_be_localized(
         ("cdn --noise 0", "squeeze"),
         ("riskloc --days 7", "stations, cable"),
         ("squeeze --stations 200", "stations"),
+        ("cable --interval-s 900", "stations"),
         ("stations --cases 10", "cdn, squeeze, riskloc"),
         ("stations --noise 0.1", "squeeze"),
     ],
@@ -184,6 +185,26 @@ def test_simulated_stations_are_two_tables_and_the_truth(run: Any, tmp_path: Pat
     assert f"from {begins} UTC on test.parquet with labels" in outcome.out
     assert f"\n{told['faults']} faults and " in outcome.out
     assert f"next: faultsight detect fit {first / 'train.parquet'} --model MODEL\n" in outcome.out
+
+
+def test_stations_have_the_step_that_is_asked_for(run: Any, tmp_path: Path) -> None:
+    size = ("--stations", 2, "--days", 1, "--interval-s", 900)
+    told = json.loads(run("simulate", "stations", "--out", tmp_path, *size, "--json").out)
+    assert (told["interval_s"], told["test_since"]) == (900, "2024-01-02T00:00")
+    for part in ("train", "test"):
+        table = pl.read_parquet(tmp_path / f"{part}.parquet")
+        assert table.height == 2 * 96
+        steps = table.group_by("entity").agg(pl.col("timestamp").diff().drop_nulls().unique())
+        assert steps["timestamp"].explode().dt.total_seconds().to_list() == [900, 900]
+    usual = run("simulate", "stations", "--out", tmp_path / "usual", "--stations", 1, "--json")
+    assert json.loads(usual.out)["interval_s"] == 3600
+
+
+def test_a_step_beside_the_hour_is_refused(run: Any, tmp_path: Path) -> None:
+    outcome = run("simulate", "stations", "--out", tmp_path / "none", "--interval-s", 7)
+    assert outcome.code == 2
+    assert "interval_s must divide an hour" in outcome.err
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_fleet_in_which_nothing_happens_is_written_too(run: Any, tmp_path: Path) -> None:

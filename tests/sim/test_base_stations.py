@@ -238,7 +238,8 @@ def test_the_rate_of_anomalies_does_not_depend_on_the_step_nor_on_how_many_are_c
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"n_stations": 0}, {"interval_s": 0}, {"train_s": 60}, {"test_s": 0},
+        {"n_stations": 0}, {"interval_s": 0}, {"interval_s": 7}, {"interval_s": 5400},
+        {"train_s": 60}, {"test_s": 0},
         {"anomaly_rate": 0.5}, {"anomaly_rate": -0.1}, {"train_rate": 0.9},
         {"chronic_share": 1.1}, {"moved_share": -0.1}, {"upgraded_share": 2.0},
         {"event_rate": -1.0}, {"event_rate": float("nan")},

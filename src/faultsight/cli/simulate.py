@@ -57,6 +57,10 @@ def simulate(
             help="stations: days of history, and as many of test; default: 7. cable: default: 28.",
         ),
     ] = None,
+    interval_s: Annotated[
+        int | None,
+        Option(min=1, metavar="SECONDS", help="stations: from row to row; default: 3600."),
+    ] = None,
     fnodes: Annotated[
         int | None, Option(min=1, help="cable: how many fiber nodes; default: 12.")
     ] = None,
@@ -81,8 +85,8 @@ def simulate(
     predict, and injection_info.csv with the roots. `faultsight localize`
     takes the folder.
 
-    stations: hourly KPIs in train.parquet and test.parquet, what happened
-    in truth/faults.csv. `faultsight detect` takes the two tables.
+    stations: KPIs in train.parquet and test.parquet, hourly by default, what
+    happened in truth/faults.csv. `faultsight detect` takes the two tables.
 
     cable: polls of cable modems in telemetry, tickets.csv, topology.csv,
     what really happened in truth. `faultsight diagnose` takes the first three.
@@ -93,12 +97,12 @@ def simulate(
     from faultsight.core.files import write_atomic
 
     _refuse_others(
-        recipe, cases=cases, noise=noise, stations=stations, days=days, fnodes=fnodes, rate=rate,
-        pre_equalization=pre_equalization or None, counters=counters or None,
-        round_ids=round_ids or None,
+        recipe, cases=cases, noise=noise, stations=stations, days=days, interval_s=interval_s,
+        fnodes=fnodes, rate=rate, pre_equalization=pre_equalization or None,
+        counters=counters or None, round_ids=round_ids or None,
     )  # fmt: skip
     if recipe is Recipe.STATIONS:
-        _write_stations(out, seed, stations or 200, days or 7, json_target)
+        _write_stations(out, seed, stations or 200, days or 7, interval_s or 3600, json_target)
         return
     if recipe is Recipe.CABLE:
         settings = {"with_pre_equalization": pre_equalization, "with_counters": counters,
@@ -130,6 +134,7 @@ _RECIPES_OF = {
     "noise": (Recipe.SQUEEZE,),
     "stations": (Recipe.STATIONS,),
     "days": (Recipe.STATIONS, Recipe.CABLE),
+    "interval_s": (Recipe.STATIONS,),
     "fnodes": (Recipe.CABLE,),
     "rate": (Recipe.CABLE,),
     "pre_equalization": (Recipe.CABLE,),
@@ -166,7 +171,7 @@ def _case(recipe: Recipe, index: int, seed: int, noise: float) -> SimulatedCase:
 
 
 def _write_stations(
-    out: Path, seed: int, n_stations: int, days: int, json_target: str | None
+    out: Path, seed: int, n_stations: int, days: int, interval_s: int, json_target: str | None
 ) -> None:
     from rich.console import Console
 
@@ -175,7 +180,9 @@ def _write_stations(
     from faultsight.sim.base_stations import StationsConfig, faults_table, simulate_stations
 
     seconds = days * 86_400
-    config = StationsConfig(n_stations=n_stations, train_s=seconds, test_s=seconds)
+    config = StationsConfig(
+        n_stations=n_stations, interval_s=interval_s, train_s=seconds, test_s=seconds
+    )
     fleet = simulate_stations(config, seed=seed)
     faults = faults_table(fleet)
     for part, frames in (("train", fleet.train), ("test", fleet.test)):
@@ -194,8 +201,8 @@ def _write_stations(
     ):
         console.print(line, markup=False, soft_wrap=True)
     if json_target:
-        told = {"recipe": "stations", "seed": seed, "out": str(out), "test_since": since,
-                "faults": wrong}  # fmt: skip
+        told = {"recipe": "stations", "seed": seed, "out": str(out), "interval_s": interval_s,
+                "test_since": since, "faults": wrong}  # fmt: skip
         write_json(json.dumps(told, indent=1), json_target)
 
 

@@ -133,6 +133,8 @@ class StationsConfig:
             raise SettingError("n_stations must be at least 1")
         if self.interval_s < 1 or min(self.train_s, self.test_s) < self.interval_s:
             raise SettingError("each part must hold at least one interval")
+        if _HOUR_S % self.interval_s and self.interval_s % _HOUR_S:
+            raise SettingError("interval_s must divide an hour or be a multiple of it")
         shares = (
             self.chronic_share, self.least_severity, self.upgraded_share, self.moved_share,
         )  # fmt: skip

@@ -96,7 +96,8 @@ class GDN(NetworkDetector):
     """Deng and Hooi, AAAI '21, for the fleet; a row's score is its KPI with the largest error.
 
     The paper measures errors by median and interquartile range of the test, which an online
-    detector cannot know: here by what is usual on history. Its smoothing of scores is left out.
+    detector cannot know: here by what is usual on history. Left out: its smoothing of scores, and
+    of the authors' network the dropout of 0.2 and the second batch normalization.
 
     Examples
     --------

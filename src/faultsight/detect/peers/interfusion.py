@@ -57,7 +57,12 @@ class InterFusionConfig(TrainingConfig):
 
     @classmethod
     def paper(cls, **changes: Any) -> InterFusionConfig:
-        """Return the paper's size but for the window, which is one that can be halved."""
+        """Return the paper's size, where the network has such a part.
+
+        The window is one that can be halved. The view in time has three convolutions of 500
+        channels; the authors' has five, two of which halve nothing, of as many as there are KPIs.
+        One dense layer stands before z1's posterior, not two.
+        """
         said = {"window": 104, "epochs": 20, "pretrain_epochs": 20, "batch": 100, "n_hidden": 500,
                 "n_halvings": 3}  # fmt: skip
         return cls(**(said | changes))
@@ -165,7 +170,8 @@ class InterFusion(NetworkDetector):
 
     A row's error by KPI is its negative log likelihood at the means, less the least that it can be.
     Left out: MCMC imputation of the scored row, the normalizing flow of z1's posterior, and links
-    from one row's z1 to the next but by recurrent layers.
+    from one row's z1 to the next but by recurrent layers. z1's reverse GRU sees the raw rows beside
+    what z2 tells of them; in the authors' code that alone.
 
     Examples
     --------

@@ -35,8 +35,11 @@ class PCAConfig:
 class PCA(StandardizedDetector):
     """Squared distance from the principal subspace of the fleet's standardized rows.
 
-    Shyu et al., ICDM '03 workshop, in the form that the field's benchmarks use: one subspace, as
-    many components as explain 90 % of the variance, reconstruction error by KPI.
+    One subspace, as many components as explain 90 % of the variance, and the reconstruction error
+    by KPI; its sum is the Q statistic of Jackson and Mudholkar (Technometrics 1979) but for the
+    usual errors that it is measured by. The PCA of TSB-AD and pyod (after Shyu et al., ICDM '03
+    workshop) is another score: distances from each component's unit vector, over the share of
+    variance that it explains.
 
     Examples
     --------

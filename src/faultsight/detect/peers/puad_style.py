@@ -71,9 +71,10 @@ class PUADStyle(WindowDetector):
     Known, from the AnoTuner paper: PUAD combines PU learning with the clustering of series, for one
     series at a time. The rest is ours, and maybe not theirs: a value is expected to be what ends
     the typical course (by k-means) that is most like the rows before it. `tune` learns for each KPI
-    a logistic model on how far off values are, from marked ones as positives and all of history as
-    unlabelled (the convex risk of du Plessis et al., ICML '15); errors are multiplied by its
-    probability over the assumed share. A mark without KPIs speaks of all of them.
+    a logistic model on how far off values are, from those marked as anomalies as positives, and
+    history and all marked rows as unlabelled (the convex risk of du Plessis et al., ICML '15);
+    errors are multiplied by its probability over the assumed share. Without a marked anomaly it
+    stays as it was. A mark without KPIs speaks of all of them.
 
     Examples
     --------

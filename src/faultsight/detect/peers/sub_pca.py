@@ -43,10 +43,13 @@ class SubPCAConfig:
 class SubPCA(WindowDetector):
     """Distance of a window's last row from the principal subspace of the fleet's windows.
 
-    The form that the field's benchmarks call Sub-PCA (Liu and Paparrizos, NeurIPS '24): PCA on
-    flattened windows, squared reconstruction error; of the last row alone, so that what is scored
-    is now. Where values are missing, the components' weights are those expected given what is
-    known, under probabilistic PCA (Tipping and Bishop, JRSS B 1999, section 3).
+    PCA on flattened windows, which TSB-AD (Liu and Paparrizos, NeurIPS '24) calls Sub-PCA, with
+    another score: here the squared reconstruction error, of the last row alone, so that what is
+    scored is now; there the distances of the whole window from each component's unit vector, over
+    the share of variance that it explains.
+
+    Where values are missing, the components' weights are those expected given what is known, under
+    probabilistic PCA (Tipping and Bishop, JRSS B 1999, section 3).
 
     Examples
     --------

@@ -18,7 +18,7 @@ _FALLBACK = 12.0
 
 @dataclass(frozen=True)
 class NonparametricDynamicConfig:
-    """Settings of `NonparametricDynamic`; the defaults are the authors'.
+    """Settings of `NonparametricDynamic`; these numbers are the authors', who have more of them.
 
     Parameters
     ----------
@@ -58,6 +58,11 @@ class NonparametricDynamic(Threshold):
     Of the candidates it takes the one that, by what it leaves out, lowers mean and deviation most,
     over the number of rows above it plus the square of their runs. The paper sets it anew over the
     last scores at every step; here it follows from history, as every threshold does.
+
+    Of the authors' code (telemanom) are missing: ``error_buffer``, by which 99 rows to either side
+    of one above a candidate count as above it and runs grow together; that a run of one row is no
+    anomaly; and that errors below 5 % of the range of values (between its 5th and 95th percentile)
+    raise no alarm.
 
     Examples
     --------

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from faultsight.cli import app
+from faultsight.cli._diagnosis_found import Found, WatchedTelemetry
+from faultsight.cli._diagnosis_json import diagnosis_document, diagnosis_json
+from faultsight.cli._diagnosis_text import print_found
+from faultsight.core.kpi_frame import TimeWindow
+from faultsight.core.polls import NodePolls, PollTable
 from faultsight.core.telemetry import TelemetryFolder
-from faultsight.diagnose.faults import faults_from_json
+from faultsight.core.tickets import read_tickets
+from faultsight.diagnose import DIAGNOSERS
+from faultsight.diagnose.contract import DAY_S, Diagnosis, NodeDiagnosis, Verdict
+from faultsight.diagnose.faults import (
+    Fault,
+    FaultMember,
+    dispatch_list,
+    faults_from_json,
+    with_tickets,
+)
 from faultsight.diagnose.telapart import TelApart
 from faultsight.sim.cable_plant import CablePlantConfig, write_plant
 
@@ -89,7 +107,7 @@ def test_the_first_run_says_what_was_used_learned_and_found(first_run: Any, plan
     assert "whom to send where: " in text
     assert f"model: {out / 'model.json'}" in text.replace("\n", "")
     assert outcome.stderr.count("diagnosed FN00") == 2
-    assert "diagnosed" not in text
+    assert "diagnosed FN" not in text
 
 
 def test_every_verdict_names_its_evidence(first_run: Any) -> None:
@@ -121,6 +139,148 @@ def test_every_verdict_names_its_evidence(first_run: Any) -> None:
     assert sorted(ranked) == sorted(faults)
     assert document["versions"]["faultsight"]
     assert document["thresholds"]["snr"]["anomalous_from"]["value"] > 0
+
+
+def test_rates_are_those_of_the_verdicts_and_tickets_that_are_told(
+    first_run: Any, plant: Path
+) -> None:
+    outcome, document, _ = first_run
+    told = document["ticket_rates"]
+    faulty = ("maintenance", "service")
+    hours = dict.fromkeys(("all", *faulty), 0.0)
+    calls = {(kind, at): 0 for kind in "ms" for at in hours}
+    days: dict[str, list[tuple[str, str, str]]] = {}
+    for row in document["verdicts"]:
+        days.setdefault(row["device_id"], []).append((row["start"], row["end"], row["verdict"]))
+        for at in ("all", row["verdict"]):
+            hours[at] = hours.get(at, 0.0) + row["covered_h"]
+    n_tickets = n_learned_from = 0
+    for ticket in pl.read_csv(plant / "tickets.csv").to_dicts():
+        opened = ticket["opened"].replace("Z", "+00:00")
+        for start, end, verdict in days.get(ticket["device_id"], ()):
+            if start <= opened < end:
+                n_tickets += 1
+                n_learned_from += opened < document["tuned_on"]["end"]
+                for at in ("all", verdict):
+                    key = (ticket["kind"][0], at)
+                    calls[key] = calls.get(key, 0) + 1
+    assert (told["tickets"], told["learned_from"]) == (n_tickets, n_learned_from)
+    assert told["is_independent"] == (n_learned_from == 0)
+    assert told["in_faults"] == sum(n for (_, at), n in calls.items() if at in faulty) > 0
+    value = {}
+    for kind in "ms":
+        by_chance = calls[kind, "all"] / hours["all"]
+        for verdict in faulty:
+            name = kind + verdict[0].upper()
+            value[name] = calls[kind, verdict] / hours[verdict] / by_chance
+            assert told["rates"][name]["value"] == pytest.approx(value[name], rel=1e-3)
+    for name, difference in told["invariants"].items():
+        minuend, subtrahend = name.split(" - ")
+        expected = value[minuend] - value[subtrahend]
+        assert difference["value"] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+        assert (difference["low"], difference["high"]) == (None, None), "there are two fiber nodes"
+    assert told["hold"] == sum(one["value"] > 0 for one in told["invariants"].values())
+    assert told["surely"] is None
+    words = " ".join(outcome.stdout.split())
+    assert f"maintenance tickets gather {value['mM']:.1f} times as densely as by chance" in words
+    assert f"{told['hold']} of 4 invariants hold ({n_tickets} tickets, " in words
+    faults = faults_from_json(json.dumps(document["faults"]))
+    for name, figures in document["fault_figures"].items():
+        mine = [f for f in faults if f.verdict == Verdict[name.upper()]]
+        shares = sorted(len({t.device_id for t in f.tickets}) / len(f.members) for f in mine)
+        assert figures["faults"] == len(mine)
+        assert figures["reporting_share_median"] == pytest.approx(
+            (shares[(len(mine) - 1) // 2] + shares[len(mine) // 2]) / 2, rel=1e-5
+        )
+        assert figures["reported_share"] == pytest.approx(
+            sum(bool(f.tickets) for f in mine) / len(mine), rel=1e-5
+        )
+
+
+def by_hand(*, tuned_on: TimeWindow | None, opened_h: float = 6.0, n_fnodes: int = 6) -> Found:
+    """Return fiber nodes of three modems, of which one suffers in the day diagnosed, and calls.
+
+    In each there is a fault of two members that began the day before.
+    """
+    start_s = 20_000 * DAY_S
+    span = TimeWindow(start_s, start_s + DAY_S)
+    times = start_s + np.arange(6) * 14_400.0
+    polls, nodes, faults = [], [], []
+    for i in range(n_fnodes):
+        ids = tuple(f"m{i}{letter}" for letter in "abc")
+        polls.append(NodePolls(f"F{i}", ids, ("1",), np.arange(4) * 6, np.tile(times, 3),
+                               {"snr_db": np.full((18, 1), 36.0, np.float32)}))  # fmt: skip
+        verdict = np.array([Verdict.SERVICE, Verdict.HEALTHY, Verdict.HEALTHY], np.int8)
+        nodes.append(NodeDiagnosis(f"F{i}", span, ids, verdict, np.full(3, float(DAY_S))))
+        faults.append(Fault(f"f{i}", f"F{i}", Verdict.SERVICE, tuple(
+            FaultMember(d, start_s - DAY_S, span.end_s, 2) for d in ids[:2]
+        ), start_s - DAY_S, span.end_s, True, (span,), 250, 0, ()))  # fmt: skip
+    opened = datetime.fromtimestamp(start_s + opened_h * 3600, UTC).isoformat()
+    tickets = read_tickets(pl.DataFrame([
+        {"ticket_id": f"t{i}", "device_id": f"m{i}a", "opened": opened, "closed": None,
+         "kind": "service"} for i in range(n_fnodes)
+    ], schema_overrides={"closed": pl.String}))  # fmt: skip
+    watched = WatchedTelemetry(PollTable(polls))
+    assert len(list(watched.nodes())) == n_fnodes
+    faults = with_tickets(faults, tickets)
+    return Found(watched, [], span, tuned_on, DIAGNOSERS.load("majority")(),
+                 Diagnosis("majority", tuple(nodes), (span,)), faults, dispatch_list(faults),
+                 tickets)  # fmt: skip
+
+
+def words_of(found: Found) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    print_found(console, found, top=10)
+    return " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+
+
+def test_rates_by_hand_and_what_was_learned_from_is_no_evidence() -> None:
+    found = by_hand(tuned_on=None)
+    document = diagnosis_document(found)
+    # A ticket in each day of a modem with the verdict, where chance has one in three.
+    three, none = ({"value": 3.0, "low": 3.0, "high": 3.0}, dict.fromkeys(("value", "low", "high")))
+    assert document["ticket_rates"] == {
+        "tickets": 6, "in_faults": 6, "learned_from": 0, "is_independent": True, "fnodes": 6,
+        "rates": {"mM": none, "mS": none, "sM": none, "sS": three},
+        "invariants": dict.fromkeys(("mM - sM", "mM - mS", "sS - mS", "sS - sM"), none),
+        "told": 0, "hold": 0, "surely": None,
+    }  # fmt: skip
+    assert document["fault_figures"]["service"] == {
+        "faults": 6, "duration_h_median": 48.0, "duration_h_p80": 48.0, "reported_share": 1.0,
+        "reported_within_24_h": 0.0, "reported_within_24_h_of_reported": 0.0,
+        "at_most_10_percent_call": 0.0, "reporting_share_median": 0.5, "reporting_share_p90": 0.5,
+        "tickets": 6, "wrong_tickets": 0, "wrong_ticket_share": 0.0,
+    }  # fmt: skip
+    assert document["fault_figures"]["maintenance"]["duration_h_median"] is None
+    assert json.loads(diagnosis_json(found)) == document, "NaN is null"
+    text = words_of(found)
+    assert "service tickets gather 3.0 times as densely as by chance where service is" in text
+    assert ("6 service faults: 100 % were reported, 0 % within a day; of a fault's customers 50 % "
+            "call (median; in 90 % of faults at most 50 %)") in text  # fmt: skip
+    assert "evidence" not in text
+
+    learned = by_hand(tuned_on=found.span)
+    told = diagnosis_document(learned)["ticket_rates"]
+    assert (told["learned_from"], told["is_independent"]) == (6, False)
+    assert told["rates"] == document["ticket_rates"]["rates"]
+    assert ("6 of the 6 tickets are no independent evidence: thresholds were learned from them."
+            ) in words_of(learned)  # fmt: skip
+
+
+def test_without_a_ticket_of_the_time_nobody_is_said_to_be_silent() -> None:
+    later = by_hand(tuned_on=None, opened_h=24.0)
+    document = diagnosis_document(later)
+    assert document["ticket_rates"] is None
+    figures = document["fault_figures"]["service"]
+    assert (figures["faults"], figures["duration_h_p80"]) == (6, 48.0)
+    del figures["faults"], figures["duration_h_median"], figures["duration_h_p80"]
+    assert set(figures.values()) == {None}
+    assert "no ticket of a diagnosed modem was opened in this time" in words_of(later)
+    without = replace(later, tickets=None)
+    assert diagnosis_document(without)["ticket_rates"] is None
+    text = words_of(without)
+    assert "was opened in this time" not in text
+    assert "were reported" not in text
 
 
 def test_the_list_and_the_faults_bear_the_ids_of_the_json(first_run: Any) -> None:

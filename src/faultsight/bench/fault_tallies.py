@@ -160,12 +160,12 @@ def figures(tallies: Sequence[FaultTally]) -> dict[str, float]:
         "duration_h_median": _quantile(both.duration_h, 0.5),
         "duration_h_p80": both.duration_h_p80,
         "members_median": _quantile(members, 0.5),
-        "reported_share": _share(np.isfinite(both.delay_h)),
+        "reported_share": both.reported_share,
         **{f"reported_within_{hours}_h": both.reported_within(hours) for hours in _WITHIN_H},
         "reported_within_24_h_of_reported": both.reported_within(24, of_reported=True),
         "at_most_10_percent_call": both.least_reporting(0.1),
-        "reporting_share_median": _quantile(both.reporting_share, 0.5),
-        "reporting_share_p90": _quantile(both.reporting_share, 0.9),
+        "reporting_share_median": both.reporting_quantile(0.5),
+        "reporting_share_p90": both.reporting_quantile(0.9),
         "wrong_ticket_share": both.wrong_share,
         "wrong_ticket_right": n_right / both.n_wrong_tickets
         if both.n_wrong_tickets

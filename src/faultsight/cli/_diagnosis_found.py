@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from faultsight.core.tickets import Tickets
     from faultsight.diagnose.contract import Diagnoser, Diagnosis
     from faultsight.diagnose.faults import Dispatch, Fault
+    from faultsight.diagnose.metrics.ticket_agreement import TicketAgreement
     from faultsight.diagnose.reading import QuarantinedPolls
 
 __all__ = ["Found", "WatchedTelemetry"]
@@ -140,3 +142,12 @@ class Found:
     dispatch: list[Dispatch]
     tickets: Tickets | None = None
     plant: Plant | None = None
+
+    @cached_property
+    def agreement(self) -> TicketAgreement | None:
+        """How tickets agree with the diagnosis; None where none was opened in its windows."""
+        from faultsight.diagnose.metrics.ticket_agreement import ticket_agreement
+
+        if self.tickets is None:
+            return None
+        return ticket_agreement(self.diagnosis, self.tickets, tuned_on=self.tuned_on)

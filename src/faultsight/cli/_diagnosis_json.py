@@ -48,7 +48,7 @@ def diagnosis_document(found: Found) -> dict[str, Any]:
     fault by id. ``faults`` is what the next run's ``--faults`` reads.
     """
     from faultsight.diagnose.contract import Verdict
-    from faultsight.diagnose.faults import faults_to_json, wrong_tickets
+    from faultsight.diagnose.faults import fault_metrics, faults_to_json, wrong_tickets
 
     groups: list[dict[str, Any]] = []
     verdicts: list[dict[str, Any]] = []
@@ -77,6 +77,11 @@ def diagnosis_document(found: Found) -> dict[str, Any]:
         "diagnosed": _span(found.span),
         "windows": [_span(window) for window in found.diagnosis.windows],
         "counts": {v.name.lower(): found.diagnosis.count(v) for v in Verdict},
+        "ticket_rates": None if found.agreement is None else _rounded(found.agreement.to_dict()),
+        "fault_figures": {
+            verdict.name.lower(): _rounded(told.to_dict(calls_known=found.agreement is not None))
+            for verdict, told in fault_metrics(found.faults).items()
+        },
         "verdicts": verdicts,
         "groups": groups,
         "faults": json.loads(faults_to_json(found.faults)),
@@ -233,6 +238,13 @@ def _versions() -> dict[str, str]:
 
 def _span(window: TimeWindow) -> dict[str, str]:
     return {"start": iso_moment(window.start_s), "end": iso_moment(window.end_s)}
+
+
+def _rounded(value: Any) -> Any:
+    """Return figures in six digits: the last ones owe to the order in which a processor sums."""
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _finite(value: float) -> float | None:

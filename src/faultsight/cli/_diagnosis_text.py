@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from faultsight.cli._diagnosis_found import Found, WatchedTelemetry
     from faultsight.core.plant import Plant
     from faultsight.core.tickets import Tickets
-    from faultsight.diagnose.faults import Dispatch, Fault
+    from faultsight.diagnose.faults import Dispatch, Fault, FaultMetrics
     from faultsight.diagnose.reading import QuarantinedPolls
 
 __all__ = ["print_found", "print_quarantine"]
@@ -66,6 +66,7 @@ def print_found(console: Console, found: Found, *, top: int) -> None:
     for line in learned_in_words(found.model):
         console.print(" " * _INDENT + line, markup=False, soft_wrap=True)
     _print_verdicts(console, found)
+    _print_agreement(console, found)
     _print_dispatch(console, found.dispatch, top)
     _print_faults(console, found)
     console.print()
@@ -164,6 +165,20 @@ def _print_verdicts(console: Console, found: Found) -> None:
         console.print(Text(f"{'':<{_INDENT}}{name:<14}{n_all:>15,}{n_last:>18,}"))
 
 
+def _print_agreement(console: Console, found: Found) -> None:
+    """Print what tickets say of the verdicts, if any were given."""
+    from faultsight.diagnose.metrics.ticket_agreement import agreement_in_words
+
+    if found.tickets is None:
+        return
+    if found.agreement is None:
+        words = "no ticket of a diagnosed modem was opened in this time: nothing tells who is right"
+    else:
+        words = " ".join(agreement_in_words(found.agreement))
+    console.print()
+    _wrapped(console, words)
+
+
 def _print_dispatch(console: Console, dispatch: Sequence[Dispatch], top: int) -> None:
     from rich.text import Text
 
@@ -207,8 +222,13 @@ def _print_faults(console: Console, found: Found) -> None:
     console.print(_fault_table(shown, console.width))
     if len(found.faults) > len(shown):
         _wrapped(console, f"and {len(found.faults) - len(shown):,} lesser ones; --json lists all")
-    from faultsight.diagnose.faults import wrong_tickets
+    from faultsight.diagnose.faults import fault_metrics, wrong_tickets
 
+    if found.agreement is not None:
+        for verdict, told in fault_metrics(found.faults).items():
+            if told.n_faults:
+                _wrapped(console, f"{_count(told.n_faults, f'{verdict.name.lower()} fault')}: "
+                         f"{_reporting_in_words(told)}", hanging=2)  # fmt: skip
     wrong = wrong_tickets(found.faults)
     if wrong:
         verb = "asks" if len(wrong) == 1 else "ask"
@@ -217,6 +237,16 @@ def _print_faults(console: Console, found: Found) -> None:
             f"{_count(len(wrong), 'ticket')} {verb} for the team that cannot repair the fault; "
             "--json lists them",
         )
+
+
+def _reporting_in_words(told: FaultMetrics) -> str:
+    from faultsight.diagnose.report.wording import percent
+
+    return (
+        f"{percent(told.reported_share)} were reported, {percent(told.reported_within(24))} within "
+        f"a day; of a fault's customers {percent(told.reporting_quantile(0.5))} call (median; in "
+        f"90 % of faults at most {percent(told.reporting_quantile(0.9))})"
+    )
 
 
 def _fault_table(faults: Sequence[Fault], width: int) -> Table:

@@ -451,6 +451,7 @@ def _write_report(path: Path, found: Found) -> None:
             telemetry=found.telemetry,
             plant=found.plant,
             tickets=found.tickets,
+            tuned_on=found.tuned_on,
             model=found.model,
             title="Faults of the cable plant",
         )

@@ -88,6 +88,11 @@ def test_metrics_by_hand(a_fault: MakeFault) -> None:
     assert service.reported_within(10) == 1.0
     assert service.wrong_share == 0.0
     assert maintenance.to_dict()["wrong_ticket_share"] == pytest.approx(1 / 3)
+    assert maintenance.reported_share == 0.5
+    assert maintenance.to_dict()["reporting_share_median"] == pytest.approx(0.1)
+    assert maintenance.to_dict()["reporting_share_p90"] == pytest.approx(0.18)
+    known = {k: v for k, v in maintenance.to_dict(calls_known=False).items() if v is not None}
+    assert known == {"faults": 2, "duration_h_median": 48.0, "duration_h_p80": pytest.approx(62.4)}
 
 
 def test_metrics_of_nothing() -> None:

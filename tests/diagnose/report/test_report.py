@@ -18,7 +18,7 @@ from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.plant import Plant
 from faultsight.core.polls import NodePolls, PollTable
 from faultsight.core.tickets import Tickets, read_tickets
-from faultsight.diagnose.contract import DAY_S, Diagnosis, Verdict
+from faultsight.diagnose.contract import DAY_S, Diagnosis, NodeDiagnosis, Verdict
 from faultsight.diagnose.faults import (
     Dispatch,
     Fault,
@@ -202,6 +202,85 @@ def test_it_needs_neither_plant_nor_tickets_nor_model(case: Case) -> None:
     assert not told.of("path", **{"class": "dot in"})
     assert "thresholds" not in [a["id"] for a in told.of("section")]
     assert told.of("path", **{"class": "median"})
+
+
+def figures_of(tickets: Tickets | None, tuned_on: TimeWindow | None = None) -> str:
+    """Return the section of six fiber nodes of four modems, of which two share a fault for a day.
+
+    In each, one of the two modems with a fault calls, in the third hour.
+    """
+    day = TimeWindow(0, DAY_S)
+    verdict = np.array([Verdict.MAINTENANCE] * 2 + [Verdict.HEALTHY] * 2, np.int8)
+    nodes, faults = [], []
+    for i in range(6):
+        ids = tuple(f"m{i}{letter}" for letter in "abcd")
+        nodes.append(NodeDiagnosis(f"F{i}", day, ids, verdict, np.full(4, float(DAY_S))))
+        members = tuple(FaultMember(device, 0, DAY_S, 1) for device in ids[:2])
+        faults.append(Fault(f"f{i}", f"F{i}", Verdict.MAINTENANCE, members, 0, DAY_S, True, (day,),
+                            250, 0, ()))  # fmt: skip
+    faults = faults if tickets is None else with_tickets(faults, tickets)
+    text = render_report(
+        Diagnosis("by hand", tuple(nodes), (day,)), faults=faults, dispatch=[],
+        telemetry=PollTable([]), tickets=tickets, tuned_on=tuned_on,
+    )  # fmt: skip
+    found = re.search(r"<section id=figures>(.*?)</section>", text, re.DOTALL)
+    assert found
+    return found[1]
+
+
+def calls(hour: int, *, kind: str = "maintenance") -> Tickets:
+    return read_tickets(pl.DataFrame(
+        [(f"t{i}", f"m{i}a", f"1970-01-01T{hour:02d}:00Z", None, kind) for i in range(6)],
+        schema=["ticket_id", "device_id", "opened", "closed", "kind"], orient="row",
+        schema_overrides={"closed": pl.String},
+    ))  # fmt: skip
+
+
+def test_who_calls_and_whether_tickets_agree_by_hand() -> None:
+    told = figures_of(calls(3))
+    cells = re.findall(r"<td[^>]*>(?:<div>)?(.*?)(?:</div>)?</td>", told)
+    chip = "<span class='chip maintenance'>maintenance</span>"
+    assert cells[:10] == [
+        chip, "6", "1 day", "1 day", "100 %", "100 %", "50 %", "50 %", "6", "0 %",
+    ]  # fmt: skip
+    # A ticket in two days of modems with the verdict, where chance has one in four.
+    dash = "\N{EN DASH}"
+    assert cells[10:16] == [
+        "diagnosed maintenance", "2 (2 to 2)", dash, "diagnosed service", dash, dash,
+    ]  # fmt: skip
+    names = [
+        "mM \N{MINUS SIGN} sM",
+        "mM \N{MINUS SIGN} mS",
+        "sS \N{MINUS SIGN} mS",
+        "sS \N{MINUS SIGN} sM",
+    ]
+    assert cells[16:] == [word for name in names for word in (name, dash, dash)]
+    assert "maintenance tickets gather 2.0 times as densely as by chance where maint" in told
+    assert "evidence" not in told
+
+
+def test_invariants_are_told_to_hold_or_not() -> None:
+    mixed = calls(3)
+    told = figures_of(replace(mixed, is_maintenance=np.arange(6) < 3))
+    rows = dict(re.findall(r"<tr><td>(.. . ..)</td><td class=n>(.*?)</td><td>.*?</td></tr>", told))
+    assert rows["mM \N{MINUS SIGN} sM"] == "0", "too few fiber nodes call for each kind"
+    assert ">no</td>" in told
+    assert "2 (2 to 2)" not in told
+
+
+def test_tickets_that_were_learned_from_are_no_evidence() -> None:
+    told = figures_of(calls(3), tuned_on=TimeWindow(0, 2 * DAY_S))
+    assert "6 of the 6 tickets are no independent evidence" in told
+    assert "evidence" not in figures_of(calls(3), tuned_on=TimeWindow(0, 3 * 3600))
+
+
+def test_without_tickets_of_the_time_nobody_is_said_to_be_silent() -> None:
+    yesterday = replace(calls(3), opened_s=np.full(6, -1.0))
+    for tickets in (None, yesterday):
+        told = figures_of(tickets)
+        cells = re.findall(r"<td[^>]*><div>(.*?)</div></td>", told)
+        assert cells[1:] == ["6", "1 day", "1 day", *["\N{EN DASH}"] * 6]
+        assert "agree" not in told
 
 
 def test_every_table_can_become_cards(page: Page) -> None:

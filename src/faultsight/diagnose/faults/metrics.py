@@ -27,6 +27,9 @@ PAPER = {
 """Of its ISP: 80 % of the faults last less; more than half of the maintenance faults, and less than
 31 % of the service faults, have their first ticket within a day."""
 
+_WITHOUT_CALLS = ("faults", "duration_h_median", "duration_h_p80")
+"""Of `FaultMetrics.to_dict`: what is known where it is not known who called."""
+
 
 @dataclass(frozen=True, eq=False)
 class FaultMetrics:
@@ -81,6 +84,11 @@ class FaultMetrics:
         """Share of the tickets that ask for the wrong team; NaN without tickets."""
         return self.n_wrong_tickets / self.n_tickets if self.n_tickets else float("nan")
 
+    @property
+    def reported_share(self) -> float:
+        """Share of the faults that anybody reported while they lasted; NaN without faults."""
+        return float(np.isfinite(self.delay_h).mean()) if self.n_faults else float("nan")
+
     def reported_within(self, hours: float, *, of_reported: bool = False) -> float:
         """Return the share of faults whose first ticket came within some hours.
 
@@ -96,21 +104,41 @@ class FaultMetrics:
             return float("nan")
         return float((self.reporting_share <= share).mean())
 
-    def to_dict(self) -> dict[str, float | int | None]:
-        """Return the figures of a benchmark; None where one is not defined."""
+    def reporting_quantile(self, share: float) -> float:
+        """Return the share of its customers who call that a share of the faults do not exceed."""
+        return float(np.quantile(self.reporting_share, share)) if self.n_faults else float("nan")
+
+    def to_dict(self, *, calls_known: bool = True) -> dict[str, float | int | None]:
+        """Return the figures as JSON has them.
+
+        Parameters
+        ----------
+        calls_known : bool
+            Whether tickets tell who called; if not, nobody's silence means a thing.
+
+        Returns
+        -------
+        dict
+            None where a figure is not defined or not known.
+        """
         told = {
             "faults": self.n_faults,
             "duration_h_median": float(np.median(self.duration_h)) if self.n_faults else np.nan,
             "duration_h_p80": self.duration_h_p80,
-            "reported_share": float(np.isfinite(self.delay_h).mean()) if self.n_faults else np.nan,
+            "reported_share": self.reported_share,
             "reported_within_24_h": self.reported_within(24),
             "reported_within_24_h_of_reported": self.reported_within(24, of_reported=True),
             "at_most_10_percent_call": self.least_reporting(0.1),
+            "reporting_share_median": self.reporting_quantile(0.5),
+            "reporting_share_p90": self.reporting_quantile(0.9),
             "tickets": self.n_tickets,
             "wrong_tickets": self.n_wrong_tickets,
             "wrong_ticket_share": self.wrong_share,
         }
-        return {name: None if np.isnan(value) else value for name, value in told.items()}
+        return {
+            name: None if np.isnan(value) or not (calls_known or name in _WITHOUT_CALLS) else value
+            for name, value in told.items()
+        }
 
 
 def fault_metrics(faults: Iterable[Fault]) -> dict[Verdict, FaultMetrics]:

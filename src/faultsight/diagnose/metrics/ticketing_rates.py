@@ -18,7 +18,7 @@ R_sS - R_sM                 service tickets are more frequent there than in diag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,6 +38,7 @@ __all__ = [
     "TicketingRates",
     "count_tickets",
     "ticketing_rates",
+    "tickets_in_windows",
 ]
 
 Array = NDArray[np.float64]
@@ -130,23 +131,35 @@ def count_tickets(diagnosis: Diagnosis, tickets: Tickets) -> TicketCounts:
     tickets : Tickets
         Those that tell whether it is right.
     """
-    of_fnode: dict[str, list[NodeDiagnosis]] = {}
-    for node in diagnosis.nodes:
-        of_fnode.setdefault(node.fnode, []).append(node)
-    tickets = tickets.named_like(device for node in diagnosis.nodes for device in node.device_ids)
-    by_device = tickets.take(np.argsort(tickets.device_id, kind="stable"))
-    n = len(of_fnode)
-    counts = np.zeros((n, len(KINDS), len(Verdict)), np.int64)
-    device_s = np.zeros((n, len(Verdict)))
-    fnodes = tuple(sorted(of_fnode))
-    for i, fnode in enumerate(fnodes):
-        # Most diagnosers name the same modems in every window, so that they are looked up once.
-        of_devices: dict[tuple[str, ...], list[NodeDiagnosis]] = {}
-        for node in of_fnode[fnode]:
-            of_devices.setdefault(node.device_ids, []).append(node)
-        for device_ids, nodes in of_devices.items():
-            _add(device_ids, nodes, by_device, counts[i], device_s[i])
+    by_device, _ = _by_device(diagnosis, tickets)
+    fnodes = tuple(sorted({node.fnode for node in diagnosis.nodes}))
+    place = {fnode: i for i, fnode in enumerate(fnodes)}
+    counts = np.zeros((len(fnodes), len(KINDS), len(Verdict)), np.int64)
+    device_s = np.zeros((len(fnodes), len(Verdict)))
+    for fnode, device_ids, nodes in _alike(diagnosis):
+        _add(device_ids, nodes, by_device, counts[place[fnode]], device_s[place[fnode]])
     return TicketCounts(fnodes, counts, device_s)
+
+
+def tickets_in_windows(
+    diagnosis: Diagnosis, tickets: Tickets, *, verdicts: Sequence[Verdict] = tuple(Verdict)
+) -> Tickets:
+    """Return the tickets that `count_tickets` counts, each once however many windows hold it.
+
+    Parameters
+    ----------
+    diagnosis, tickets
+        As of `count_tickets`.
+    verdicts : sequence of Verdict
+        Only those opened in modem windows of these.
+    """
+    by_device, order = _by_device(diagnosis, tickets)
+    is_inside = np.zeros(len(tickets), np.bool_)
+    for _, device_ids, nodes in _alike(diagnosis):
+        ticket, window, device = _openings(device_ids, nodes, by_device)
+        verdict = np.stack([node.verdict for node in nodes])[window, device]
+        is_inside[order[ticket[np.isin(verdict, verdicts)]]] = True
+    return tickets.take(is_inside)
 
 
 def ticketing_rates(
@@ -230,6 +243,28 @@ def _rates(sums: Array) -> Array:
     return normalized
 
 
+def _by_device(diagnosis: Diagnosis, tickets: Tickets) -> tuple[Tickets, NDArray[np.intp]]:
+    """Return the tickets by modem, called as the diagnosis calls it, and where each one stood."""
+    named = tickets.named_like(device for node in diagnosis.nodes for device in node.device_ids)
+    order = np.argsort(named.device_id, kind="stable")
+    return named.take(order), order
+
+
+def _alike(
+    diagnosis: Diagnosis,
+) -> Iterator[tuple[str, tuple[str, ...], list[NodeDiagnosis]]]:
+    """Yield the windows of each fiber node that have the same modems, the nodes in order of name.
+
+    Most diagnosers name the same modems in every window, so that they are looked up once.
+    """
+    of_fnode: dict[str, dict[tuple[str, ...], list[NodeDiagnosis]]] = {}
+    for node in diagnosis.nodes:
+        of_fnode.setdefault(node.fnode, {}).setdefault(node.device_ids, []).append(node)
+    for fnode in sorted(of_fnode):
+        for device_ids, nodes in of_fnode[fnode].items():
+            yield fnode, device_ids, nodes
+
+
 def _add(
     device_ids: Sequence[str],
     nodes: Sequence[NodeDiagnosis],
@@ -241,13 +276,21 @@ def _add(
     verdict = np.stack([node.verdict for node in nodes]).astype(np.int64)
     covered_s = np.stack([node.covered_s for node in nodes])
     device_s += np.bincount(verdict.ravel(), weights=covered_s.ravel(), minlength=len(Verdict))
+    ticket, window, device = _openings(device_ids, nodes, by_device)
+    kind = np.where(by_device.is_maintenance[ticket], 0, 1)
+    np.add.at(counts, (kind, verdict[window, device]), 1)
+
+
+def _openings(
+    device_ids: Sequence[str], nodes: Sequence[NodeDiagnosis], by_device: Tickets
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return of each opening in a window of its modem the ticket, the window and the modem."""
     ticket, device = _tickets_of(device_ids, by_device)
     opened_s = by_device.opened_s[ticket][:, None]
     start_s = np.array([node.window.start_s for node in nodes])
     end_s = np.array([node.window.end_s for node in nodes])
     at, window = np.nonzero((opened_s >= start_s) & (opened_s < end_s))
-    kind = np.where(by_device.is_maintenance[ticket[at]], 0, 1)
-    np.add.at(counts, (kind, verdict[window, device[at]]), 1)
+    return ticket[at], window, device[at]
 
 
 def _tickets_of(

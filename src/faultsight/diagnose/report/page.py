@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.plant import Plant
@@ -19,15 +17,14 @@ from faultsight.diagnose.contract import DAY_S, Diagnoser, Diagnosis, Verdict
 from faultsight.diagnose.faults import (
     Dispatch,
     Fault,
-    fault_metrics,
     wrong_tickets,
 )
-from faultsight.diagnose.report import fault_section, thresholds, verdict_map
+from faultsight.diagnose.metrics.ticket_agreement import ticket_agreement
+from faultsight.diagnose.report import fault_section, figures, thresholds, verdict_map
 from faultsight.diagnose.report.candidates import candidates_of, history_s, telling_window
 from faultsight.diagnose.report.dispatch_table import dispatch_section, ledger_section
 from faultsight.diagnose.report.fault_polls import FaultPolls
-from faultsight.diagnose.report.svg import table
-from faultsight.diagnose.report.wording import duration, listed, moment, number, percent, plural
+from faultsight.diagnose.report.wording import listed, moment, number, percent, plural
 from faultsight.diagnose.telapart import TelApart
 
 __all__ = ["render_report", "write_report"]
@@ -44,6 +41,7 @@ def write_report(
     telemetry: Telemetry,
     plant: Plant | None = None,
     tickets: Tickets | None = None,
+    tuned_on: TimeWindow | None = None,
     model: Diagnoser | None = None,
     title: str = "",
     most_faults: int = 20,
@@ -54,14 +52,14 @@ def write_report(
     ----------
     path : path
         Where to; missing folders are made.
-    diagnosis, faults, dispatch, telemetry, plant, tickets, model, title, most_faults
+    diagnosis, faults, dispatch, telemetry, plant, tickets, tuned_on, model, title, most_faults
         See `render_report`.
     """
     return write_atomic(
         path,
         render_report(
             diagnosis, faults=faults, dispatch=dispatch, telemetry=telemetry, plant=plant,
-            tickets=tickets, model=model, title=title, most_faults=most_faults,
+            tickets=tickets, tuned_on=tuned_on, model=model, title=title, most_faults=most_faults,
         ),
     )  # fmt: skip
 
@@ -74,6 +72,7 @@ def render_report(
     telemetry: Telemetry,
     plant: Plant | None = None,
     tickets: Tickets | None = None,
+    tuned_on: TimeWindow | None = None,
     model: Diagnoser | None = None,
     title: str = "",
     most_faults: int = 20,
@@ -93,7 +92,10 @@ def render_report(
     plant : Plant, optional
         Topology or coordinates: brings the maps.
     tickets : Tickets, optional
-        All tickets: brings the count of those that belong to no fault.
+        All tickets: brings who called, how they agree with the diagnosis, and the count of those
+        that belong to no fault.
+    tuned_on : TimeWindow, optional
+        The span that thresholds were learned from: its tickets are told to be no evidence.
     model : Diagnoser, optional
         The diagnoser; TelApart brings dendrograms and thresholds.
     title : str
@@ -106,11 +108,14 @@ def render_report(
     shown = {one.fault.fault_id for one in told}
     wrong = wrong_tickets(faults)
     n_tickets = len({ticket.ticket_id for fault in faults for ticket in fault.tickets})
+    agreement = None
+    if tickets is not None:
+        agreement = ticket_agreement(diagnosis, tickets, tuned_on=tuned_on)
     sections = [
         dispatch_section(dispatch, shown),
         _fault_sections(told, diagnosis, telemetry, plant, model, len(dispatch)),
         verdict_map.section(diagnosis),
-        _figures(faults),
+        figures.section(faults, agreement),
         ledger_section(wrong, faults, n_tickets),
         thresholds.section(model) if isinstance(model, TelApart) else "",
         _set_aside(diagnosis, faults, plant, tickets),
@@ -206,33 +211,6 @@ def _fault_sections(
         else ""
     )
     return f"<section id=faults><h2>Faults</h2>{more}{''.join(articles)}</section>"
-
-
-def _figures(faults: Sequence[Fault]) -> str:
-    """Return durations and reporting, as the paper tells them of its network."""
-    rows = []
-    for verdict, told in fault_metrics(faults).items():
-        if not told.n_faults:
-            continue
-        rows.append(
-            (
-                verdict.name.lower(), f"{told.n_faults:,}",
-                duration(float(np.median(told.duration_h))), duration(told.duration_h_p80),
-                percent(float(np.isfinite(told.delay_h).mean())), percent(told.reported_within(24)),
-                f"{told.n_tickets:,}", percent(told.wrong_share),
-            )
-        )  # fmt: skip
-    if not rows:
-        return ""
-    columns = (
-        "verdict", "faults", "median duration", "80 % last at most", "anybody called",
-        "within a day", "tickets", "for the wrong team",
-    )  # fmt: skip
-    return (
-        "<section id=figures><h2>Faults in numbers</h2><p class=quiet>All faults of the time "
-        "looked at, ended or not. Durations count whole windows.</p>"
-        f"{table(columns, rows, numeric=range(1, 8))}</section>"
-    )
 
 
 def _set_aside(

@@ -439,6 +439,69 @@ def test_a_kpi_that_the_model_knows_and_the_data_lacks(
     assert f"{one}: holds none of the model's KPIs, which are drops, load" in told.err
 
 
+def test_a_kpi_that_the_data_has_and_the_model_does_not_know_is_told(
+    small: tuple[Path, Path], tmp_path: Path
+) -> None:
+    rows = pl.read_csv(small[1])
+    plain = detect("score", small[0], small[1], "--json")
+    assert plain.err == ""
+    more = rows.with_columns(
+        pl.lit("north").alias("site"), pl.lit(1).alias("na\x1bme"),
+        *(pl.lit(float(n)).alias(f"new {n}") for n in range(5)),
+    )  # fmt: skip
+    for name in ("more.csv", "more.parquet"):
+        data = tmp_path / name
+        more.write_csv(data) if name.endswith("csv") else more.write_parquet(data)
+        told = detect("score", small[0], data, "--json")
+        assert told.err == (
+            "not among the model's KPIs, and so not looked at: "
+            "na\\x1bme, new 0, new 1, new 2, new 3 and 1 more\n"
+        )
+        assert told.out == plain.out
+    # Those who name the KPIs know of the others.
+    assert detect("score", small[0], data, "--kpis", "drops,load").err == ""
+
+
+def test_infinite_values_are_counted_and_taken_for_missing(
+    small: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data = cells(tmp_path / "cells.csv")
+    for row, text in ((3, "inf"), (9, "-inf"), (100, "1e300")):
+        swapped(data, row, "load", text)
+    told = detect("fit", data, "--model", tmp_path / "model", *QUICK)
+    assert "infinite, and taken for missing: 3 values\n" in told.out
+    one = swapped(cells(tmp_path / "one.csv"), 3, "load", "inf")
+    assert "infinite, and taken for missing: 1 value\n" in detect("score", small[0], one).out
+    assert "infinite" not in detect("score", small[0], small[1]).out
+
+
+def test_fit_tells_which_kpis_never_move_or_are_all_missing(tmp_path: Path) -> None:
+    data = cells(tmp_path / "cells.csv", names=("a", "b", "c"))
+    of_a, of_c = pl.col("entity") == "a", pl.col("entity") == "c"
+    rows = pl.read_csv(data).with_columns(
+        pl.when(of_a).then(7.0).otherwise(pl.col("load")).alias("load"),
+        pl.when(of_c).then(None).otherwise(pl.col("drops")).alias("drops"),
+        *(pl.lit(0).alias(f"still {n}") for n in range(6)),
+    )
+    rows.write_csv(data)
+    told = detect("fit", data, "--model", tmp_path / "model", *QUICK).out
+    still = ", ".join(f"still {n} at 3 of 3 entities" for n in range(5))
+    assert f"constant: {still} and 2 more\n" in told
+    assert "all missing: drops at 1 of 3 entities\n" in told
+    cells(data)
+    told = detect("fit", data, "--model", tmp_path / "other", *QUICK).out
+    assert "constant: " not in told
+    assert "missing: " not in told
+
+
+def test_one_known_value_is_not_said_to_be_constant(tmp_path: Path) -> None:
+    data = cells(tmp_path / "cells.csv", names=("a",))
+    first = pl.int_range(pl.len()) == 0
+    rows = pl.read_csv(data)
+    rows.with_columns(pl.when(first).then(1.0).alias("seldom")).write_csv(data)
+    assert "constant: " not in detect("fit", data, "--model", tmp_path / "model", *QUICK).out
+
+
 def test_rows_told_twice_are_counted(small: tuple[Path, Path], tmp_path: Path) -> None:
     rows = pl.read_csv(small[1])
     again = rows.filter(pl.col("entity") == "a").head(4)

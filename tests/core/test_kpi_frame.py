@@ -42,6 +42,7 @@ def test_infinite_and_too_large_values_are_missing_and_the_input_stays_as_it_was
     read = KpiFrame("cell", ["load"], 0, 60, given_values)
     assert column(read) == [None, None, None, None, 7.0]
     assert read.values.dtype == np.float32
+    assert (read.n_infinite, read.with_kpis(["other", "load"]).n_infinite) == (3, 3)
     assert np.isposinf(given_values[0, 0])
     singles = np.array([[np.inf], [1.0]], dtype=np.float32)
     KpiFrame("cell", ["load"], 0, 60, singles)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from faultsight.core.kpi_frame import KpiFrame
 
-__all__ = ["KpiTables"]
+__all__ = ["KpiTables", "tell_still"]
 
 _NAMES_SHOWN = 5
 
@@ -54,7 +55,8 @@ class KpiTables:
         Parameters
         ----------
         say : callable
-            Told in a line what was left out.
+            Told in a line what was left out. KPIs that the model does not know are told on
+            standard error.
         known : sequence of str
             The KPIs of the model that the frames are for, if there is one; they are read even
             where a column does not look like numbers, so that a wrong cell is named.
@@ -88,6 +90,8 @@ class KpiTables:
         self._check_step(frames, fitted_s)
         if not named:
             self._tell_texts(frames[0].kpis, say)
+        if known and not self.kpis:
+            self._tell_new(known)
         dropped: dict[str, int] = {}
         for frame in frames:
             for reason, count in frame.dropped.items():
@@ -95,6 +99,7 @@ class KpiTables:
         for reason, count in sorted(dropped.items()):
             say(f"put aside: {count:,} {'row' if count == 1 else 'rows'}, {_WHY[reason]}")
         _tell_moved(frames, say)
+        _tell_infinite(frames, say)
         return frames, dropped
 
     def _found(self, known: Sequence[str], say: Callable[[str], None]) -> list[str]:
@@ -112,6 +117,29 @@ class KpiTables:
             missing = [kpi for kpi in known if kpi not in columns]
             say(f"not in the data, and so unknown: {_some(missing)}")
         return found
+
+    def _tell_new(self, known: Sequence[str]) -> None:
+        """Tell which columns of numbers a model does not know."""
+        import polars as pl
+
+        from faultsight.core.printable import printable
+
+        reserved = {self.timestamp, self.entity, self.label, *known}
+        new: dict[str, None] = {}
+        for _, table in self._tables():
+            kinds = {n: kind for n, kind in table.collect_schema().items() if n not in reserved}
+            texts = [name for name, kind in kinds.items() if kind == pl.String]
+            found = {n for n, kind in kinds.items() if kind.is_numeric() or kind == pl.Boolean}
+            for column in table.select(texts).collect() if texts else ():
+                # A stray text does not make a KPI something else.
+                n_numbers = column.cast(pl.Float64, strict=False).count()
+                if n_numbers > column.count() // 2:
+                    found.add(column.name)
+            new |= dict.fromkeys(name for name in kinds if name in found)
+        if new:
+            # Told also where JSON has standard output to itself.
+            line = f"not among the model's KPIs, and so not looked at: {_some(list(new))}"
+            sys.stderr.write(f"{printable(line)}\n")
 
     def _check_calendar(self, frames: Sequence[KpiFrame]) -> None:
         if any(
@@ -228,6 +256,49 @@ def _tell_moved(frames: Sequence[KpiFrame], say: Callable[[str], None]) -> None:
             f"not on the grid of rows {step_text(frames[0].interval_s)} apart, and moved there: "
             f"{n_moved:,} {'row' if n_moved == 1 else 'rows'}, by {farthest_s:,.3g} s at most"
         )
+
+
+def _tell_infinite(frames: Sequence[KpiFrame], say: Callable[[str], None]) -> None:
+    n_infinite = sum(frame.n_infinite for frame in frames)
+    if n_infinite:
+        say(f"infinite, and taken for missing: {n_infinite:,} "
+            f"{'value' if n_infinite == 1 else 'values'}")  # fmt: skip
+
+
+def tell_still(frames: Sequence[KpiFrame], say: Callable[[str], None]) -> None:
+    """Tell which KPIs never move or are all missing, and at how many of the entities.
+
+    Parameters
+    ----------
+    frames : sequence of KpiFrame
+        What is trained on; frames share their KPIs.
+    say : callable
+        Told in a line what is constant, in another what is missing.
+    """
+    import numpy as np
+
+    missing: dict[str, int] = {}
+    constant: dict[str, int] = {}
+    for frame in frames:
+        known = np.isfinite(frame.values)
+        lowest = np.where(known, frame.values, np.inf).min(axis=0, initial=np.inf)
+        highest = np.where(known, frame.values, -np.inf).max(axis=0, initial=-np.inf)
+        n_known = known.sum(axis=0)
+        # One value alone says nothing of whether a KPI moves.
+        still = (n_known > 1) & (lowest == highest)
+        for place, kpi in enumerate(frame.kpis):
+            missing[kpi] = missing.get(kpi, 0) + int(not n_known[place])
+            constant[kpi] = constant.get(kpi, 0) + int(still[place])
+    for what, counts in (("constant", constant), ("all missing", missing)):
+        if any(counts.values()):
+            say(f"{what}: {_at_entities(counts, len(frames))}")
+
+
+def _at_entities(counts: Mapping[str, int], n_entities: int) -> str:
+    """Return KPIs and at how many entities each is so, those of most entities first."""
+    of = f"of {n_entities:,} {'entity' if n_entities == 1 else 'entities'}"
+    told = sorted((kpi for kpi in counts if counts[kpi]), key=lambda kpi: -counts[kpi])
+    return _some([f"{kpi} at {counts[kpi]:,} {of}" for kpi in told])
 
 
 def _refuse(column: pl.Series, source: str) -> None:

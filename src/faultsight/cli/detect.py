@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from typer import Argument, Option, Typer
 
 from faultsight.cli._json_option import STDOUT, JsonCommand, JsonTarget, write_json
-from faultsight.cli._kpi_tables import KpiTables
+from faultsight.cli._kpi_tables import KpiTables, tell_still
 from faultsight.cli._moments import iso_moment, moment_text, parse_moment
 from faultsight.cli._progress import progress
 from faultsight.core.errors import InputError, SettingError
@@ -106,6 +106,7 @@ def fit(
     frames, dropped = tables.read(partial(_say, console))
     _check_enough(frames, data)
     _say(console, f"rows {step_text(frames[0].interval_s)} apart")
+    tell_still(frames, partial(_say, console))
     checkpoint = model / "training.safetensors"
     detector = AnoTuner(config, checkpoint=checkpoint)
     try:

@@ -85,6 +85,8 @@ class KpiFrame:
         How many rows read had a stamp that is not one of the grid.
     moved_s : float
         How far the farthest of them lay from its row's, in seconds.
+    n_infinite : int
+        How many of the values given were infinite, or beyond 32-bit floating point.
 
     Raises
     ------
@@ -94,8 +96,8 @@ class KpiFrame:
     Examples
     --------
     >>> frame = KpiFrame("cell-1", ("traffic_mb",), 0, 3600, [[1.0], [2.0], [float("inf")]])
-    >>> len(frame), bool(np.isnan(frame.values[2, 0]))
-    (3, True)
+    >>> len(frame), bool(np.isnan(frame.values[2, 0])), frame.n_infinite
+    (3, True, 1)
     >>> frame[1:].start_s
     3600
     """
@@ -110,6 +112,7 @@ class KpiFrame:
     dropped: Mapping[str, int] = field(default_factory=dict)
     n_moved: int = 0
     moved_s: float = 0.0
+    n_infinite: int = 0
 
     def __init__(
         self,
@@ -124,6 +127,7 @@ class KpiFrame:
         dropped: Mapping[str, int] | None = None,
         n_moved: int = 0,
         moved_s: float = 0.0,
+        n_infinite: int = 0,
     ) -> None:
         kpis = tuple(kpis)
         with np.errstate(over="ignore"):
@@ -137,8 +141,10 @@ class KpiFrame:
             raise InputError("two KPIs have one name", source=entity)
         if interval_s <= 0:
             raise InputError(f"the interval must be positive, not {interval_s} s", source=entity)
-        if np.isinf(table).any():
-            table = np.where(np.isinf(table), np.float32(np.nan), table)
+        infinite = np.isinf(table)
+        if infinite.any():
+            n_infinite += int(infinite.sum())
+            table = np.where(infinite, np.float32(np.nan), table)
         marks = None
         if labels is not None:
             marks = np.ascontiguousarray(labels, dtype=np.int8)
@@ -155,6 +161,7 @@ class KpiFrame:
             ("dropped", dict(dropped or {})),
             ("n_moved", n_moved),
             ("moved_s", moved_s),
+            ("n_infinite", n_infinite),
         ):
             object.__setattr__(self, name, value)
 
@@ -213,6 +220,7 @@ class KpiFrame:
             dropped=self.dropped,
             n_moved=self.n_moved,
             moved_s=self.moved_s,
+            n_infinite=self.n_infinite,
         )
 
     def then(self, later: KpiFrame) -> KpiFrame:

@@ -1,9 +1,13 @@
 """How often, how long and where things go wrong."""
 
+import hashlib
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pytest
 
+from faultsight.core.errors import SettingError
 from faultsight.sim.cable_plant import CablePlantConfig, simulate_node
 from faultsight.sim.cable_plant.faults import FAULT_TYPES, PlantFault, node_faults
 from faultsight.sim.cable_plant.topology import node_topology
@@ -117,3 +121,70 @@ def test_quiet_is_quiet_and_realistic_a_tenth() -> None:
     stress, realistic = CablePlantConfig.stress(), CablePlantConfig.realistic()
     assert realistic.maintenance_rate == stress.maintenance_rate / 10
     assert realistic.service_rate == stress.service_rate / 10
+
+
+def _faults(config: CablePlantConfig) -> list[PlantFault]:
+    return node_faults(config, node_topology(config, 0), weather(config), seed=3)
+
+
+def test_the_share_of_steady_faults_changes_nothing_else() -> None:
+    config = CablePlantConfig(days=400)
+    usual = _faults(config)
+    counts = []
+    for share in (0.0, 0.4, 1.0):
+        faults = _faults(replace(config, steady_share=share))
+        changed = 0
+        for before, after in zip(usual, faults, strict=True):
+            assert (before.fault_id, before.kind, before.type, before.element, before.start_s,
+                    before.end_s) == (after.fault_id, after.kind, after.type, after.element,
+                                      after.start_s, after.end_s)  # fmt: skip
+            assert before.members.tolist() == after.members.tolist()
+            assert before.effect.loss_db.tolist() == after.effect.loss_db.tolist()
+            assert before.effect.snr_loss_db.tolist() == after.effect.snr_loss_db.tolist()
+            if before.pattern != after.pattern:
+                assert (before.pattern, after.pattern) == ("telegraph", "steady")
+                changed += 1
+            else:
+                assert before.course.bounds_s.tolist() == after.course.bounds_s.tolist()
+                assert before.course.level.tolist() == after.course.level.tolist()
+        n_telegraph = sum(fault.pattern == "telegraph" for fault in usual)
+        counts.append(changed / n_telegraph)
+    assert counts[0] == 0
+    assert 0.25 < counts[1] < 0.55
+    assert counts[2] == 1
+
+
+def test_a_plant_without_steady_faults_is_what_it_was_before_they_could_be_asked_for() -> None:
+    told = hashlib.sha256()
+    for f in _faults(CablePlantConfig(days=60)):
+        words = f"{f.fault_id} {f.type} {f.pattern} {f.element} {f.start_s} {f.end_s}\n"
+        told.update(words.encode())
+        told.update(f.course.bounds_s.astype("<i8").tobytes())
+    assert told.hexdigest() == "1781e6d924f6161561f1656e1ca556c6e715afce53ab1ae2b23ab427ad7249a5"
+
+
+def test_a_steady_fault_is_on_from_its_beginning_to_its_repair() -> None:
+    config = CablePlantConfig(
+        days=60, modems=(40, 50), fault_modems=(8, 20), steady_share=1.0, benign_rate=0.0,
+        televisions_per_day=0.0, temperature_driven_share=0.0,
+        maintenance_mix={"attenuation": 1, "ingress": 1, "outage": 1, "segment_distortion": 1},
+        service_mix={"loose_drop": 1, "dead_modem": 1},
+    )  # fmt: skip
+    node = simulate_node(config, 0)
+    assert set(node.faults["kind"]) == {"maintenance", "service"}
+    assert set(node.faults["pattern"]) == {"steady"}
+    hours_s = config.start_s + np.arange(60 * 24) * HOUR_S
+    told = node.states(hours_s, hours_s + HOUR_S)
+    assert told.maintenance_active_h.sum() > 100
+    assert told.service_active_h.sum() > 100
+    np.testing.assert_array_equal(told.maintenance_active_h, told.maintenance_exists_h)
+    np.testing.assert_array_equal(told.service_active_h, told.service_exists_h)
+    levels = [f.course.level for f in _faults(config) if f.type == "loose_drop"]
+    assert {len(level) for level in levels} == {1}
+    drawn = np.concatenate(levels)
+    assert 0.6 <= drawn.min() < drawn.max() <= 1.0
+
+
+def test_a_share_of_steady_faults_beyond_one_is_refused() -> None:
+    with pytest.raises(SettingError, match="steady_share must lie between 0 and 1"):
+        CablePlantConfig(steady_share=1.5)

@@ -124,6 +124,9 @@ class CablePlantConfig:
         A fault comes and goes: exponential dwells on and off with this mean.
     dwell_amplitude : (float, float)
         How strongly it acts in a dwell, relative to its greatest effect.
+    steady_share : float
+        Of the maintenance and service faults that would come and go: those that act all the time
+        with one amplitude, as a permanent step.
     active_level : float
         From this share of its greatest effect on, a fault counts as active.
     fault_modems : (int, int)
@@ -251,6 +254,7 @@ class CablePlantConfig:
     duration_sigma: float = 1.0
     mean_dwell_h: float = 6.0
     dwell_amplitude: Range = (0.6, 1.0)
+    steady_share: float = 0.0
     active_level: float = 0.25
     fault_modems: tuple[int, int] = (8, 120)
     attenuation_db: Range = (2.0, 6.0)

@@ -64,9 +64,9 @@ class Course:
         ]
 
 
-def steady(start_s: int, end_s: int) -> Course:
-    """Return what acts all the time."""
-    return Course(np.array([start_s, end_s], np.float64), np.ones(1, np.float32))
+def steady(start_s: int, end_s: int, amplitude: float = 1.0) -> Course:
+    """Return what acts all the time with one amplitude."""
+    return Course(np.array([start_s, end_s], np.float64), np.full(1, amplitude, np.float32))
 
 
 def telegraph(

@@ -144,6 +144,8 @@ def node_faults(
         ("benign", config.benign_rate * config.splitters_per_day, {"splitter": 1.0}, np.inf),
     ):  # fmt: skip
         stream = random_stream(seed, "cable", tree.fnode, "faults", kind, *mix)
+        # A stream of its own: which faults are steady changes nothing else about any.
+        steps = random_stream(seed, "cable", tree.fnode, "steady faults", kind, *mix)
         names, shares = list(mix), np.array(list(mix.values()))
         count = int(stream.poisson(per_day * config.days))
         for start_s in np.sort(stream.integers(config.start_s, config.end_s, count)).tolist():
@@ -154,6 +156,9 @@ def node_faults(
                 end_s = start_s + max(round(length_h * HOUR_S), 60)
             element_kind, element, members = draw_place(config, tree, name, stream)
             pattern, course = _course(config, name, start_s, end_s, sky, stream)
+            chance, amplitude = steps.random(), steps.uniform(*config.dwell_amplitude)
+            if pattern == "telegraph" and chance < config.steady_share:
+                pattern, course = "steady", steady(start_s, min(end_s, config.end_s), amplitude)
             effect = draw_effect(config, name, stream)
             faults.append(PlantFault(
                 "", kind, name, pattern, element_kind, element, members, start_s, end_s, course,

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from faultsight.cli._progress import progress
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.detect.alarms import Alarm
 from faultsight.detect.anotuner import _training
+from faultsight.detect.tuning.active_learning import ActiveLearning
 
 DAY_S, HOUR_S = 86_400, 3600
 START_S = 1_704_067_200  # 2024-01-01, a Monday
@@ -742,8 +744,9 @@ def test_the_ablation_is_a_result_of_its_benchmark(
     result = {"parameters": {}, "versions": {}, "machine": {}, "rows": [
         {"dataset": "<b>set</b>", "setting": setting, "value": value, "average_precision": figure}
         for setting, value, figure in (
-            ("detector", "random_score", 0.1), ("detector", "anotuner", 0.3), ("layers", "all", 0.5),
-            ("layers", "without head", 0.4), ("hinge", "decoder", 0.45), ("ratio", "1", 0.41),
+            ("detector", "random_score", 0.1), ("detector", "anotuner", 0.3),
+            ("layers", "all", 0.5), ("layers", "without head", 0.4),
+            ("hinge", "decoder", 0.45), ("ratio", "1", 0.41),
             ("history", "tsal", 0.43), ("history", "uniform", None),
         )
     ]}  # fmt: skip
@@ -764,6 +767,42 @@ def test_the_ablation_is_a_result_of_its_benchmark(
     text = page.read_text(encoding="utf-8")
     assert "faultsight bench run detect/ablation --json FILE" in text
     assert "id=ablations" not in text
+
+
+def test_what_active_learning_asks_is_written_and_answers_are_learned(
+    small: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data, sheet = tmp_path / "model", small[1], tmp_path / "questions.csv"
+    shutil.copytree(small[0], model)
+    marks = tmp_path / "marks.csv"
+    first, last = (str(np.datetime64(START_S + row * HOUR_S, "s")) for row in (60, 64))
+    marks.write_text(f"entity,start,end,kind\na,{first},{last},false_alarm\n")
+    words = ("tune", model, data, "--feedback", marks, "--questions", sheet)
+    told = detect(*words, code=2)
+    assert "nothing is asked without active learning" in told.err
+    assert not sheet.exists()
+    # So fine that there are clusters without marks even in two days of two cells.
+    fine = partial(ActiveLearning, distance=1e-5)
+    monkeypatch.setattr("faultsight.detect.anotuner._tuning.ActiveLearning", fine)
+    words = (*words, "--mode", "paper", "--set", "epochs=1")
+    told = detect(*words)
+    asked = pl.read_csv(sheet)
+    assert asked.columns == ["entity", "time", "is_anomaly"]
+    n = asked.height
+    assert asked["is_anomaly"].to_list() == [""] * n
+    assert n > 0
+    assert f"{n} questions in {sheet}, {n} open" in " ".join(told.out.split())
+    times = asked["time"].str.to_datetime().dt.epoch("s")
+    assert set(times) <= {START_S + row * HOUR_S for row in range(48)}
+
+    said = asked.with_columns(pl.lit("Yes").alias("is_anomaly"))
+    said.write_csv(sheet)
+    told = detect(*words)
+    assert f"in {sheet}, 0 open" in " ".join(told.out.split())
+    assert pl.read_csv(sheet)["is_anomaly"].to_list() == ["yes"] * n
+    said.with_columns(pl.lit("perhaps").alias("is_anomaly")).write_csv(sheet)
+    told = detect(*words, code=3)
+    assert "questions.csv, column 'is_anomaly', row 1: 'perhaps' is no answer" in told.err
 
 
 def stopped_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:

@@ -15,6 +15,7 @@ from faultsight.cli._json_option import STDOUT, JsonCommand, JsonTarget, write_j
 from faultsight.cli._kpi_tables import KpiTables, tell_still
 from faultsight.cli._moments import iso_moment, moment_text, parse_moment
 from faultsight.cli._progress import progress
+from faultsight.cli._question_sheet import QuestionSheet
 from faultsight.core.errors import InputError, SettingError
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def fit(
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
     frames, dropped = tables.read(partial(_say, console))
     _check_enough(frames, data)
-    _say(console, f"rows {step_text(frames[0].interval_s)} apart")
     tell_still(frames, partial(_say, console))
+    _say(console, f"rows {step_text(frames[0].interval_s)} apart")
     checkpoint = model / "training.safetensors"
     detector = AnoTuner(config, checkpoint=checkpoint)
     try:
@@ -267,6 +268,13 @@ def tune(
     mode: Annotated[
         Mode, Option(help="Settings to start from: ours, or the published way.")
     ] = Mode.DEFAULT,
+    questions: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE.csv",
+            help="Write what active learning asks (--mode paper); learn from answers in it.",
+        ),
+    ] = None,
     set_: Set = None,
     timestamp: Timestamp = "timestamp",
     entity: Entity = "entity",
@@ -288,6 +296,9 @@ def tune(
     versions = _model_versions(model)
     default = TuningConfig.paper() if mode is Mode.PAPER else TuningConfig()
     config = _with_settings(default, set_, "tuning")
+    if questions is not None and config.history != "tsal":
+        raise SettingError("nothing is asked without active learning: --mode paper or history=tsal")
+    answers = None if questions is None else QuestionSheet.read(questions)
     console = _console(json_target)
     parent = versions.current
     before = versions.load(parent)
@@ -307,8 +318,16 @@ def tune(
         known = _count(len(before.marks), "mark")
         _say(console, f"together with the {known} that version {parent} has learned from")
     with progress("tuning") as line:
-        after, report = before.tune(frames, told, config, progress=line)
+        ask = None if answers is None else answers.ask
+        after, report = before.tune(frames, told, config, ask=ask, progress=line)
     _tell_tuning(console, report, len(told), str(feedback))
+    if answers is not None:
+        answers.write()
+        _say(
+            console,
+            f"{_count(len(answers.answers), 'question')} in {answers.path}, {answers.n_open:,} "
+            "open: say yes or no under is_anomaly, and tune again",
+        )
     ends = [_end_of(told, frames), versions.marked_until(parent)]
     marked = max((end for end in ends if end is not None), default=None)
     card = {

@@ -71,8 +71,16 @@ def test_no_cluster_gives_more_than_it_has() -> None:
 
 def test_all_samples_shrink_alike_under_the_cap() -> None:
     # 60 and 30 are wanted of 2 marks; at most ten for each mark, two thirds and one third.
-    assert bias_eliminating_sizes([2, 60, 30], [0, 0], most_ratio=10.0).tolist() == [0, 13, 6]
+    assert bias_eliminating_sizes([2, 60, 30], [0, 0], most_ratio=10.0).tolist() == [0, 13, 7]
     assert bias_eliminating_sizes([2, 60, 30], [0, 0], most_ratio=45.0).tolist() == [0, 60, 30]
+
+
+def test_the_cap_is_used_up_where_clusters_are_many_and_small() -> None:
+    # Each window of the nine others is wanted; four are to be had.
+    assert bias_eliminating_sizes([1] * 9 + [2], [0], most_ratio=4.0).tolist() == (
+        [0] + [1] * 3 + [0] * 5 + [1]
+    )
+    assert bias_eliminating_sizes([1] * 9, [0], most_ratio=4.0).tolist() == [0] + [1] * 4 + [0] * 4
 
 
 def test_all_clusters_marked_or_no_mark_is_no_sample() -> None:

@@ -443,10 +443,14 @@ def _history(
         if material.ask is None:
             return None
         n_asked += 1
-        place = entities[query.row], int(rows[query.row])
+        entity, at = place = entities[query.row], int(rows[query.row])
         if place not in material.answers:
             # Folds of the guard cluster alike: nobody is asked twice about one window.
-            material.answers[place] = material.ask(replace(query, entity=place[0], at=place[1]))
+            frame = material.frames[material.place[entity]]
+            time_s = frame.start_s + at * frame.interval_s
+            material.answers[place] = material.ask(
+                replace(query, entity=entity, at=at, time_s=time_s)
+            )
         return material.answers[place]
 
     chosen, is_anomaly = choose_history(

@@ -104,13 +104,16 @@ class Query:
     entity : str
         Whose window it is.
     at : int
-        The window's last row in the entity's frame.
+        The window's last row in the entity's frame since the history trained on.
+    time_s : int
+        When that row starts.
     """
 
     row: int
     size: int
     entity: str = ""
     at: int = -1
+    time_s: int = 0
 
 
 def cluster_history(features: NDArray[np.float64], config: ActiveLearning) -> Clusters:
@@ -172,7 +175,8 @@ def bias_eliminating_sizes(
     assigned : sequence of int
         Cluster of each marked window; -1 for none.
     most_ratio : float
-        Samples together are at most so many for each marked window; all shrink alike.
+        Samples together are at most so many for each marked window; all shrink alike, and what
+        rounding down leaves goes to the largest remainders, of equal ones to the larger cluster.
 
     Returns
     -------
@@ -205,7 +209,11 @@ def bias_eliminating_sizes(
     wanted = np.where(counts == 0, np.minimum(np.ceil(size * share - 1e-9), size), 0.0)
     most = most_ratio * len(marked)
     if wanted.sum() > most:
-        wanted = np.floor(wanted * most / wanted.sum())
+        shares = wanted * most / wanted.sum()
+        wanted = np.floor(shares)
+        # Many small clusters would all be left with nothing: the largest remainders get one.
+        n_left = int(np.floor(most - wanted.sum() + 1e-9))
+        wanted[np.lexsort((-size, wanted - shares))[:n_left]] += 1
     return wanted.astype(np.int64)
 
 

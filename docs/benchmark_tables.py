@@ -29,6 +29,8 @@ def results_page() -> list[str]:
     lines += ["", "## Ablation of RAPMiner", "", *_plain("localize-ablation")]
     lines += ["", "## Speed", "", *_plain("localize-speed")]
     lines += ["", "## Streams", "", *_plain("localize-stream")]
+    lines += ["", "## Detection: the sets, as the paper's Table 3 describes its own", ""]
+    lines += datasets_table()
     lines += ["", "## Detection: tuned by marks", "", *feedback_table(_FEEDBACK)]
     lines += ["", "## Detection: each layer alone", "", *_layers_table()]
     lines += ["", "## Detection: every method tuned by both kinds of marks, by its own way", ""]
@@ -92,6 +94,15 @@ def tuned_table() -> list[str]:
             cells.append(" / ".join(f"{known[f'{metric}_mean']:.3f}" for metric in metrics))
         table.append(cells)
     return _markdown(table)
+
+
+def datasets_table() -> list[str]:
+    """Return what each set of detection holds, as it lies."""
+    shown = ("dataset", "fleets", "entities", "kpis", "interval_s", "train_points", "test_points",
+             "anomaly_percent", "anomalies", "entities_with_feedback")  # fmt: skip
+    rows = [row for row in read_result(REPORTS / "detect-base.json").summary
+            if row["part"] == "dataset"]  # fmt: skip
+    return _markdown([shown, *([_figure(row[name]) for name in shown] for row in rows)])
 
 
 def standings_table() -> list[str]:

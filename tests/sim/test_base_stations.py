@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,13 @@ from numpy.typing import NDArray
 
 from faultsight.core.errors import SettingError
 from faultsight.core.kpi_frame import KpiFrame
-from faultsight.sim.base_stations import KPIS, Stations, StationsConfig, simulate_stations
+from faultsight.sim.base_stations import (
+    KPIS,
+    StationFault,
+    Stations,
+    StationsConfig,
+    simulate_stations,
+)
 
 DAY_S, HOUR_S = 86_400, 3600
 BENIGN = {"software_upgrade", "reconfiguration", "special_event"}
@@ -206,6 +213,122 @@ def test_faults_show_in_the_kpis_that_they_name() -> None:
     assert np.median(moved["congestion"]) < 0
     assert np.median(moved["interference"]) > 3
     assert np.median(moved["sleeping_cell"]) < 0
+
+
+def beside_another_day(
+    made: Stations, kind: str
+) -> Iterator[tuple[StationFault, NDArray[np.float32], NDArray[np.float32]]]:
+    """Faults of a kind that no other overlaps: their rows, and the same hours of a good day."""
+    frames = {frame.entity: frame for frame in made.test}
+    day = DAY_S // made.test[0].interval_s
+    faults = [f for f in made.faults if f.is_anomaly and f.window.start_s >= made.test[0].start_s]
+    for fault in faults:
+        if fault.kind != kind or any(
+            other is not fault
+            and other.entity == fault.entity
+            and other.window.overlaps(fault.window)
+            for other in faults
+        ):
+            continue
+        frame = frames[fault.entity]
+        assert frame.labels is not None
+        rows = frame.rows_in(fault.window)
+        for shift in (-day, day, -2 * day, 2 * day):
+            first, last = rows.start + shift, rows.stop + shift
+            if first >= 0 and last <= len(frame) and not frame.labels[first:last].any():
+                yield fault, frame.values[rows], frame.values[first:last]
+                break
+
+
+def test_a_fault_of_a_single_kpi_moves_it_and_leaves_the_others() -> None:
+    spread = {
+        frame.entity: np.nanstd(frame.values[frame.labels == 0], axis=0)
+        for frame in large_fleet().test
+    }
+    # Of a rate that is always 0 no move can be measured.
+    spread = {entity: np.where(usual > 0, usual, np.nan) for entity, usual in spread.items()}
+    own, others = [], []
+    for fault, ill, well in beside_another_day(large_fleet(), "single_kpi"):
+        (kpi,) = fault.kpis
+        known = ~(np.isnan(ill).all(axis=0) | np.isnan(well).all(axis=0))
+        moved = np.full(len(KPIS), np.nan)
+        moved[known] = np.nanmean(ill[:, known], axis=0) - np.nanmean(well[:, known], axis=0)
+        moved = np.abs(moved) / spread[fault.entity]
+        own.append(moved[KPIS.index(kpi)])
+        others.append(np.nanmedian(np.delete(moved, KPIS.index(kpi))))
+    assert len(own) > 100
+    # Not in every fault: a rate that is pushed above 1 stays at 1.
+    assert np.nanmedian(own) > 2
+    assert np.median(others) < 0.5
+
+
+def test_a_broken_relation_lowers_a_kpi_but_not_what_it_follows_from() -> None:
+    follows = {
+        "rab_establishment_success_count": "rab_establishment_request_count",
+        "rrc_establishment_success_count": "rrc_request_count",
+        "handover_success_count": "handover_request_count",
+        "downlink_traffic_gb": "uplink_traffic_gb",
+        "rrc_connections_mean": "rrc_establishment_success_count",
+        "downlink_prb_utilization": "downlink_traffic_gb",
+    }
+    shares: dict[str, list[float]] = defaultdict(list)
+    before: dict[str, list[float]] = defaultdict(list)
+    for fault, ill, well in beside_another_day(large_fleet(), "broken_relation"):
+        (kpi,) = fault.kpis
+        low, driver = KPIS.index(kpi), KPIS.index(follows[kpi])
+        usual = well[:, low].sum() / well[:, driver].sum()
+        shares[kpi].append(ill[:, low].sum() / ill[:, driver].sum() / usual)
+        before[kpi].append(ill[:, driver].sum() / well[:, driver].sum())
+    assert set(shares) == set(follows)
+    for kpi, found in shares.items():
+        assert len(found) > 10
+        assert max(found) < 0.75, kpi
+        assert 0.85 < np.median(before[kpi]) < 1.15, kpi
+
+
+def test_missing_counters_say_nothing_or_zero_and_their_rates_nothing() -> None:
+    said: Counter[str] = Counter()
+    for fault, ill, well in beside_another_day(large_fleet(), "missing_counters"):
+        places = [KPIS.index(kpi) for kpi in fault.kpis]
+        is_rate = np.array([kpi.endswith("_rate") for kpi in fault.kpis])
+        gone = ill[:, places]
+        assert np.isnan(gone[:, is_rate]).all()
+        counters = gone[:, ~is_rate]
+        assert np.isnan(counters).all() or (counters == 0).all()
+        said["nothing" if np.isnan(counters).all() else "zero"] += 1
+        # All else is told as on any day.
+        rest = [place for place in range(len(KPIS)) if place not in places]
+        assert np.isfinite(ill[:, rest]).mean() > 0.9
+        assert np.nanmean(well[:, places]) > 0
+    assert min(said["nothing"], said["zero"]) > 20
+
+
+def test_drift_makes_failures_grow_slowly() -> None:
+    for name in ("rab_establishment_success_rate", "handover_success_rate"):
+        fall = []
+        for _, ill, well in beside_another_day(large_fleet(), "drift"):
+            third = len(ill) // 3
+            if third >= 2:
+                change = (ill - well)[:, KPIS.index(name)]
+                parts = (change[:third], change[third:-third], change[-third:])
+                fall.append([float(np.nanmean(part)) for part in parts])
+        first, middle, last = np.median(fall, axis=0)
+        assert len(fall) > 50
+        assert last < middle < first
+        assert abs(first) < 0.3 * abs(last)
+        assert last < -0.05
+
+
+def test_flapping_serves_demand_every_other_row() -> None:
+    served, between = [], []
+    for _, ill, well in beside_another_day(large_fleet(), "flapping"):
+        if len(ill) >= 4:
+            share = (ill / np.maximum(well, 1))[:, KPIS.index("rrc_request_count")]
+            served.append(share[1::2].mean())
+            between.append(share[::2].mean() / share[1::2].mean())
+    assert len(between) > 50
+    assert np.quantile(between, 0.95) < 0.5
+    assert 0.85 < np.median(served) < 1.15
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class LabelledModems:
     loss_share: float = 0.05
     dwell_h: float = 6.0
     every_type: bool = False
-    seeds: int = 5
+    seeds: int = 10
 
     @property
     def plant(self) -> CablePlantConfig:
@@ -80,8 +80,8 @@ class LabelledModems:
 REGIMES: Mapping[str, LabelledModems] = {
     regime.name: regime
     for regime in (
-        LabelledModems("paper", seeds=10),
-        LabelledModems("every-type", every_type=True, seeds=10),
+        LabelledModems("paper"),
+        LabelledModems("every-type", every_type=True),
         LabelledModems("rounds-2h", round_h=2.0),
         LabelledModems("rounds-3.5h", round_h=3.5),
         LabelledModems("loss-15", loss_share=0.15),

@@ -777,14 +777,14 @@ def test_what_active_learning_asks_is_written_and_answers_are_learned(
     marks = tmp_path / "marks.csv"
     first, last = (str(np.datetime64(START_S + row * HOUR_S, "s")) for row in (60, 64))
     marks.write_text(f"entity,start,end,kind\na,{first},{last},false_alarm\n")
-    words = ("tune", model, data, "--feedback", marks, "--questions", sheet)
+    words = ["tune", model, data, "--feedback", marks, "--questions", sheet]
     told = detect(*words, code=2)
     assert "nothing is asked without active learning" in told.err
     assert not sheet.exists()
     # So fine that there are clusters without marks even in two days of two cells.
     fine = partial(ActiveLearning, distance=1e-5)
     monkeypatch.setattr("faultsight.detect.anotuner._tuning.ActiveLearning", fine)
-    words = (*words, "--mode", "paper", "--set", "epochs=1")
+    words += ["--mode", "paper", "--set", "epochs=1"]
     told = detect(*words)
     asked = pl.read_csv(sheet)
     assert asked.columns == ["entity", "time", "is_anomaly"]

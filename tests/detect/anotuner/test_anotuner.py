@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import pickle
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -217,6 +221,40 @@ def test_a_damaged_model_is_refused_by_name(tmp_path: Path) -> None:
         AnoTuner.load(folder)
     with pytest.raises(InputError, match="no model here"):
         AnoTuner.load(tmp_path)
+
+
+class _Bomb:
+    """Writes a file as soon as it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch '{self.file}'",)
+
+
+@pytest.mark.parametrize("protocol", [0, 4])
+@pytest.mark.parametrize("name", ["model.json", "tensors", "tensors of a right digest", "both"])
+def test_a_pickle_in_place_of_a_file_is_refused_and_never_run(
+    name: str, protocol: int, tmp_path: Path
+) -> None:
+    folder = AnoTuner(QUICK).fit(fleet()).save(tmp_path / "model")
+    exploded = tmp_path / "exploded"
+    bomb = pickle.dumps(_Bomb(exploded), protocol)
+    card, tensors = folder / "model.json", next(folder.glob("*.safetensors"))
+    assert sorted(folder.iterdir()) == sorted([card, tensors])
+    if name != "model.json":
+        tensors.write_bytes(bomb)
+    if name == "tensors of a right digest":  # only the format is wrong
+        told = json.loads(card.read_bytes())
+        card.write_text(json.dumps(told | {"sha256": hashlib.sha256(bomb).hexdigest()}))
+    if name in ("model.json", "both"):
+        card.write_bytes(bomb)
+    with pytest.raises(InputError, match="model"):
+        AnoTuner.load(folder)
+    assert not exploded.exists()
+    pickle.loads(bomb)  # it would have been seen
+    assert exploded.exists()
 
 
 def test_versions_are_added_listed_and_reverted(tmp_path: Path) -> None:

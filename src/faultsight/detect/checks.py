@@ -75,7 +75,11 @@ def check_one_score_a_row(make: MakeDetector) -> None:
 
 
 def check_later_rows_never_change_a_score(make: MakeDetector) -> None:
-    """Appending or altering later rows leaves earlier scores as they were."""
+    """Altering later rows changes no earlier score; appending some changes rounding alone.
+
+    Scores are the same bytes where rows are altered, and the same to a hundred-thousandth where
+    rows are appended.
+    """
     frames = small_fleet()
     detector = _fitted(make, frames)
     whole = detector.score(frames)
@@ -84,7 +88,7 @@ def check_later_rows_never_change_a_score(make: MakeDetector) -> None:
     for a, b, c in zip(whole, altered, short, strict=True):
         assert a.total[:120].tobytes() == b.total[:120].tobytes()
         # Batches of another length may round their sums otherwise.
-        np.testing.assert_allclose(c.total, a.total[:120], rtol=1e-4, atol=1e-9)
+        np.testing.assert_allclose(c.total, a.total[:120], rtol=1e-5, atol=1e-9)
 
 
 def check_same_input_same_bytes(make: MakeDetector) -> None:

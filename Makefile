@@ -57,7 +57,7 @@ benchmarks: .venv/.dev
 		--json benchmarks/reports/detect-feedback-simulated.json
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,sim_stations --methods anotuner-paper --cases 1 \
 		--json benchmarks/reports/detect-feedback-paper.json
-	$(BENCH) detect/ablation $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-ablation.json
+	$(BENCH) detect/ablation $(if $(DATA),--data $(DATA)) --seconds 1500 --json benchmarks/reports/detect-ablation.json
 	$(BENCH) detect/speed --json benchmarks/reports/detect-speed.json
 	$(BIN)/faultsight demo --out reports/start --json benchmarks/reports/demo.json
 	for name in $(DIAGNOSE); do \

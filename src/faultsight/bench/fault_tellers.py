@@ -12,9 +12,8 @@ from faultsight.bench.simulated_plants import SimulatedPlant
 from faultsight.bench.true_faults import all_knowing, as_faults
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.seed import random_stream
-from faultsight.diagnose import Diagnoser, Diagnosis, Verdict
+from faultsight.diagnose import DIAGNOSERS, Diagnoser, Diagnosis, Verdict
 from faultsight.diagnose.faults import Fault, FaultMember, track_faults
-from faultsight.diagnose.peers.cablemon_alone import CableMonAlone
 from faultsight.diagnose.telapart import TelApart, TelApartConfig
 
 __all__ = ["TELLERS", "PlantRun", "Teller"]
@@ -112,6 +111,17 @@ def _elsewhere(run: PlantRun) -> list[Fault]:
     return faults
 
 
+_PEERS = (
+    "single_linkage", "complete_linkage", "dbscan", "resampling", "pre_equalization_grouping",
+    "spectrum_dbscan", "cablemon_alone",
+)  # fmt: skip
+
+
+def _of_peer(name: str) -> Teller:
+    """Return the faults of a peer with its defaults."""
+    return Teller(lambda run: track_faults(run.diagnosed(DIAGNOSERS.load(name)())))
+
+
 TELLERS: Mapping[str, Teller] = {
     "truth": Teller(lambda run: as_faults(run.plant), is_identified=False),
     "truth-tracked": Teller(lambda run: track_faults(all_knowing(run.plant))),
@@ -120,7 +130,7 @@ TELLERS: Mapping[str, Teller] = {
     "telapart-paper": Teller(
         lambda run: track_faults(run.diagnosed(TelApart(TelApartConfig.paper())))
     ),
-    "cablemon_alone": Teller(lambda run: track_faults(run.diagnosed(CableMonAlone()))),
+    **{name: _of_peer(name) for name in _PEERS},
     "tickets": Teller(_of_tickets, known_s=_called_s),
     "random_faults": Teller(_elsewhere),
 }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from faultsight.bench.engine import BenchResult, Context, run_scenario
+from faultsight.bench.engine import BenchResult, Context, read_result, run_scenario
 from faultsight.bench.fault_labels import fault_labels
 from faultsight.bench.threshold_curves import ThresholdCurves
+from faultsight.cli import app
 from faultsight.core.errors import UnknownMemberError
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.diagnose.telapart import TelApartConfig
@@ -58,8 +62,62 @@ def test_one_plant_alone_is_all_plants(result: BenchResult) -> None:
 def test_the_same_seed_gives_the_same_rows(result: BenchResult) -> None:
     again = run_scenario("diagnose/theorem2", Context(cases=1, datasets=("deviation",)))
     assert list(again.rows) == [r for r in result.rows if r["evidence"] == "deviation"]
+    assert list(again.summary) == [r for r in result.summary if r["evidence"] == "deviation"]
     other = run_scenario("diagnose/theorem2", Context(cases=1, datasets=("deviation",), seed=1))
     assert list(other.rows) != list(again.rows)
+    assert list(other.summary) != list(again.summary)
+
+
+def test_curves_pass_no_better_threshold_than_the_best(result: BenchResult) -> None:
+    curve = [row for row in result.summary if row["part"] == "curve"]
+    best = {
+        (r["evidence"], r["feature"]): r
+        for r in result.rows
+        if r["plants"] == "all" and r["method"] == "best-ari"
+    }
+    assert {(r["evidence"], r["feature"]) for r in curve} == set(best)
+    for key, known in best.items():
+        mine = [row for row in curve if (row["evidence"], row["feature"]) == key]
+        assert [row["similarity"] for row in mine] == [round(1 - k / 20, 2) for k in range(21)]
+        assert {row["windows_judged"] for row in mine} == {known["windows_judged"]}
+        assert max(float(row["ari"] or 0) for row in mine) <= float(known["ari"] or 0)
+        near = min(mine, key=lambda row: abs(float(row["similarity"] or 0) - 0.5))
+        assert float(near["trr"] or 0) > 0
+
+
+def test_assumptions_have_a_row_for_every_feature(result: BenchResult) -> None:
+    told = [row for row in result.summary if row["part"] == "assumption"]
+    assert len({(row["evidence"], row["feature"]) for row in told}) == len(told) == 6
+    chosen = {
+        (r["evidence"], r["feature"], r["method"]): r for r in result.rows if r["plants"] == "all"
+    }
+    for row in told:
+        key = row["evidence"], row["feature"]
+        if (*key, "best-ari") in chosen:
+            assert row["ari_similarity"] == chosen[*key, "best-ari"]["similarity"]
+            assert row["trr_similarity"] == chosen[*key, "trr-unguarded"]["similarity"]
+            assert row["errors_at_trr"] == chosen[*key, "trr-unguarded"]["errors_share"]
+            assert float(row["errors_fewest"] or 0) <= float(row["errors_at_trr"] or 0)
+        if row["windows"]:
+            assert 0 <= float(row["windows_all_first"] or 0) <= float(row["before_mixed"] or 0) <= 1
+        else:
+            assert row["before_mixed"] is None
+    # Each evidence has the same faults and tickets.
+    inside = {evidence: [row["tickets_inside"] for row in told if row["evidence"] == evidence]
+              for evidence in ("paper", "deviation")}  # fmt: skip
+    assert inside["paper"] == inside["deviation"]
+
+
+def test_curves_are_written_but_not_printed(
+    result: BenchResult, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("faultsight.bench.engine.run_scenario", lambda *_: result)
+    file = tmp_path / "result.json"
+    ran = CliRunner().invoke(app, ["bench", "run", "diagnose/theorem2", "--json", str(file)])
+    assert ran.exit_code == 0, ran.output
+    assert "assumption" in ran.stdout
+    assert "curve" not in ran.stdout
+    assert read_result(file).summary == result.summary
 
 
 def test_what_does_not_exist_is_named() -> None:

@@ -148,6 +148,8 @@ class Scenario(ABC):
     title: ClassVar[str]
     shown: ClassVar[tuple[str, ...]] = ()
     """The figures that the printed table shows; all if empty. The JSON always holds all."""
+    unprinted: ClassVar[tuple[str, ...]] = ()
+    """Each ``part`` of the summary that is too long to print. The JSON always holds all."""
     keeps_journal: ClassVar[bool] = False
     """Whether it runs cells that a journal can keep; see `faultsight.bench.journal`."""
 

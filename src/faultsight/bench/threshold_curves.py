@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from faultsight.bench.theorem_assumptions import TheoremAssumptions
 from faultsight.diagnose.clustering.linkage import Dendrogram, cut
 from faultsight.diagnose.metrics.rand_index import adjusted_rand_index
 from faultsight.diagnose.telapart.config import TelApartConfig
@@ -33,6 +34,8 @@ class ThresholdCurves:
     ----------
     totals : TicketTotals
         Time and tickets of maintenance and service.
+    assumptions : TheoremAssumptions
+        Who merges first, in the windows compared with the truth.
     thresholds : array
         From the strictest on.
     """
@@ -42,6 +45,7 @@ class ThresholdCurves:
     def __init__(self, config: TelApartConfig) -> None:
         self.config = config
         self.totals = TicketTotals(cluster_size=config.cluster_size, quorum=config.quorum)
+        self.assumptions = TheoremAssumptions()
         self._aris: list[Floats] = []
         self._n_wrong = np.zeros(len(self.thresholds))
         self._n_devices = 0
@@ -77,6 +81,7 @@ class ThresholdCurves:
     def merge(self, other: ThresholdCurves) -> None:
         """Add another's windows."""
         self.totals.merge(other.totals)
+        self.assumptions.merge(other.assumptions)
         self._aris += other._aris
         self._n_wrong += other._n_wrong
         self._n_devices += other._n_devices
@@ -110,6 +115,8 @@ class ThresholdCurves:
         A window has an adjusted Rand index if a maintenance fault acts in it beside another fault:
         the paper's labels start from maintenance faults, and one cluster alone is no clustering.
         """
+        if with_truth:
+            self.assumptions.add_tickets(sums[1], is_maintenance)
         if not len(feature.candidates):
             self._n_devices += len(label)
             self._n_wrong += int(is_maintenance.sum())
@@ -120,6 +127,7 @@ class ThresholdCurves:
             self.totals.add(tree, feature.is_anomalous[mine], *(column[mine] for column in sums))
         if not with_truth:
             return
+        self.assumptions.add(tree, label[mine], is_maintenance[mine])
         self._n_devices += len(label)
         is_judged = bool(is_maintenance.any()) and len(np.unique(label[label > 0])) > 1
         n_wrong, aris = self._judged(tree, feature, label, is_maintenance, with_ari=is_judged)

@@ -89,10 +89,11 @@ def run(
     )
     if json_target != STDOUT:
         console = Console()
-        columns = load_scenario(scenario).shown
-        print_rows(result.rows, console, title=result.scenario, columns=columns)
-        if result.summary:
-            print_rows(result.summary, console, title="over all rows")
+        told = load_scenario(scenario)
+        print_rows(result.rows, console, title=result.scenario, columns=told.shown)
+        summary = [row for row in result.summary if row.get("part") not in told.unprinted]
+        if summary:
+            print_rows(summary, console, title="over all rows")
         for note in result.notes:
             console.print(f"note: {note}", markup=False, highlight=False)
     if json_target:

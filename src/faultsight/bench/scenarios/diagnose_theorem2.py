@@ -31,6 +31,9 @@ _FNODES, _DAYS, _SEEDS = 20, 28, 10
 _EVIDENCE = {"paper": TelApartConfig.paper(), "deviation": TelApartConfig()}
 _NO_GUARDS = ThresholdGuards(least_days=0.05, least_service_share=0.0)
 _RANDOM = "random"
+_CURVE = "curve"
+_CURVE_STEP = 10
+"""Every tenth threshold: 0.05 apart."""
 _METHODS = ("trr", "trr-unguarded", "likelihood", "best-ari", "fewest-errors", _RANDOM)
 
 
@@ -54,6 +57,31 @@ class DiagnoseTheorem2(Scenario):
     days wrongly called maintenance or wrongly not (FP + FN of the proof). ``ari_loss`` is how much
     lower ``ari`` is than the best. ``plants``: ``one`` is the mean over seeds, each with its own
     choices; ``all`` has the tickets and days of all seeds together, so that chance plays less part.
+
+    The summary has two parts, of the tickets and days of all seeds together. ``curve`` (in the JSON
+    alone) tells ``trr``, ``ari`` and ``errors_share`` under every threshold from 1 to 0 in steps of
+    0.05; ``trr`` is empty where maintenance or service has no time, ``ari`` is the mean over
+    ``windows_judged``.
+
+    ``assumption`` tells how far what the theorem assumes is true, and what it concludes. The first
+    assumption is that modems of a maintenance fault merge before others do. In the dendrogram of a
+    window, a pair of modems has the height at which both are first in one cluster. Pairs are a
+    fault's own (both have the same maintenance fault), mixed (one has it, the other does not, but
+    is healthy or has another fault) or outside (neither has a maintenance fault). Modems that are
+    not clustered are in no pair: of ``deviation`` those that do not deviate. ``before_mixed``: of
+    all choices of an own pair and a mixed pair of the same fault, the share in which the own pair
+    is lower; equal heights count half. It is the mean over ``windows``, those that have such
+    choices. ``before_outside`` is the same with outside pairs, over ``windows_outside``.
+    ``windows_all_first`` is the share of ``windows`` in which every own pair is lower than every
+    mixed and every outside one. The second assumption is that maintenance tickets come from modems
+    of maintenance faults alone: ``tickets_inside`` is the share of them whose modem has, in the
+    window of the ticket, a maintenance fault that shows in the feature.
+
+    Where these four shares are 1, and each modem of a fault calls as often, the theorem says that
+    the threshold of the highest TRR (``trr_similarity``, as ``trr-unguarded``) has the highest ARI
+    (``ari_similarity``) and the fewest errors (``errors_similarity``); in its proof these are 0
+    (``errors_at_trr``; ``errors_fewest`` at the best). ``before_mixed`` and ``before_outside`` are
+    0.5 where order is chance.
     """
 
     id: ClassVar[str] = "diagnose/theorem2"
@@ -62,6 +90,7 @@ class DiagnoseTheorem2(Scenario):
         "plants", "evidence", "feature", "method", "seeds", "similarity", "similarity_sd", "trr",
         "ari", "ari_sd", "ari_loss", "ari_loss_sd", "ari_all", "errors_share",
     )  # fmt: skip
+    unprinted: ClassVar[tuple[str, ...]] = (_CURVE,)
 
     def run(self, context: Context) -> Outcome:
         """Choose every threshold by every method."""
@@ -90,7 +119,9 @@ class DiagnoseTheorem2(Scenario):
         return Outcome(
             [row for row in rows if context.wants(str(row["method"]))],
             [f"no further seed is begun after {context.seconds:g} s of an evidence"],
-        )
+            [row for of in (_curve, _assumption) for key, curves in together.items()
+             for row in of(*key, curves)],
+        )  # fmt: skip
 
 
 def _curves(config: TelApartConfig, nodes: Sequence[SimulatedNode]) -> dict[str, ThresholdCurves]:
@@ -170,6 +201,36 @@ def _figures(curves: ThresholdCurves) -> Iterator[tuple[str, Row]]:
                 "windows_judged": curves.n_judged,
             },
         )
+
+
+def _curve(evidence: str, feature: str, curves: ThresholdCurves) -> Iterator[Row]:
+    """Yield what each threshold of a coarse grid is worth."""
+    if not curves.n_judged:
+        return
+    ari, errors, trr = curves.ari, curves.errors_share, curves.trr
+    for place in range(0, len(curves.thresholds), _CURVE_STEP):
+        yield {
+            "part": _CURVE, "plants": "all", "evidence": evidence, "feature": feature,
+            "similarity": float(curves.thresholds[place]),
+            "trr": None if np.isnan(trr[place]) else float(trr[place]),
+            "ari": float(ari[place]), "errors_share": float(errors[place]),
+            "windows_judged": curves.n_judged,
+        }  # fmt: skip
+
+
+def _assumption(evidence: str, feature: str, curves: ThresholdCurves) -> Iterator[Row]:
+    """Yield how far the theorem's assumptions are true, and what it concludes from them."""
+    row: Row = {"part": "assumption", "plants": "all", "evidence": evidence, "feature": feature}
+    row |= curves.assumptions.figures()
+    figures = dict(_figures(curves))
+    if figures:
+        chosen = figures["trr-unguarded"], figures["best-ari"], figures["fewest-errors"]
+        for name, figure in zip(("trr", "ari", "errors"), chosen, strict=True):
+            row[f"{name}_similarity"] = figure["similarity"]
+        row["errors_at_trr"], row["errors_fewest"] = (
+            figures[method]["errors_share"] for method in ("trr-unguarded", "fewest-errors")
+        )
+    yield row
 
 
 def _row(plants: str, evidence: str, feature: str, method: str, told: Sequence[Row],

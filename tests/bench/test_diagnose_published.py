@@ -137,6 +137,41 @@ def losses_table() -> str:
     return markdown(["evidence", "feature", *(f"`{method}`" for method in methods)], body)
 
 
+def summary_of(name: str, part: str) -> Cells:
+    told = read_result(_ROOT / "benchmarks" / "reports" / f"diagnose-{name}.json").summary
+    rows = [row for row in told if row["part"] == part]
+    keys = [key for key in ("evidence", "feature", "similarity") if key in rows[0]]
+    return {tuple(row[key] for key in keys): row for row in rows}
+
+
+def curves_table() -> str:
+    found = summary_of("theorem2", "curve")
+    grid = [0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
+    body = [
+        [
+            evidence,
+            feature,
+            *(
+                f"{figure(row['trr'], 1) or 'none'} / {figure(row['ari'])}"
+                for row in (found[evidence, feature, similarity] for similarity in grid)
+            ),
+        ]
+        for evidence, feature in dict.fromkeys(key[:2] for key in found)
+    ]
+    return markdown(["evidence", "feature", *(figure(similarity) for similarity in grid)], body)
+
+
+def assumptions_table() -> str:
+    names_told = ("before_mixed", "before_outside", "windows_all_first", "tickets_inside")
+    body = [
+        [*key, str(row["windows"]), *(figure(row[name]) for name in names_told)]
+        for key, row in summary_of("theorem2", "assumption").items()
+    ]
+    head = ["evidence", "feature", "windows", "before mixed", "before outside", "all first",
+            "tickets inside"]  # fmt: skip
+    return markdown(head, body)
+
+
 def features_table() -> str:
     found = cells("features", "feature")
     head = ["feature", "TRR as alarm", "TRR as cluster, same alarms", "own alarms", "ARI"]
@@ -181,6 +216,8 @@ TABLES = {
     "theorem, one plant": lambda: theorem_table("one"),
     "theorem, all plants": lambda: theorem_table("all"),
     "theorem, losses": losses_table,
+    "theorem, curves": curves_table,
+    "theorem, assumptions": assumptions_table,
     "features": features_table,
     "missing": missing_table,
 }
@@ -189,6 +226,26 @@ TABLES = {
 @pytest.mark.parametrize("table", TABLES)
 def test_the_table_on_the_page_is_the_result_that_was_written(table: str) -> None:
     assert TABLES[table]() in _PAGE.read_text()
+
+
+def test_the_theorem_fails_where_the_page_says() -> None:
+    told = summary_of("theorem2", "assumption")
+    curves = summary_of("theorem2", "curve")
+    for (evidence, feature), row in told.items():
+        mine = [r for key, r in curves.items() if key[:2] == (evidence, feature)]
+        assert row["tickets_inside"] < 0.535
+        if evidence == "paper":
+            assert 0.5 <= row["before_outside"] < 0.795
+            assert row["windows_all_first"] < 0.04
+            assert max(mine, key=lambda r: float(r["ari"]))["trr"] < 1
+    assert round(told["deviation", "tx_power"]["windows_all_first"], 2) == 0.84
+    for feature, least, most, falls in (
+        ("snr", 1.5, 1.8, [0.38, 0.22]),
+        ("tx_power", 2.8, 3.2, [0.55, 0.38]),
+    ):
+        loose = [curves["deviation", feature, round(k / 20, 2)] for k in range(12, -1, -1)]
+        assert all(least < row["trr"] < most for row in loose)
+        assert [round(loose[k]["ari"], 2) for k in (0, -1)] == falls
 
 
 def test_the_published_speed_tells_the_peak_of_memory() -> None:

@@ -12,6 +12,7 @@ from faultsight.cli._moments import moment_text
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.files import write_atomic
 from faultsight.core.spreadsheet import spreadsheet_csv, text_of
+from faultsight.core.tables import read_table
 
 if TYPE_CHECKING:
     from faultsight.detect.anotuner import Query
@@ -47,8 +48,6 @@ class QuestionSheet:
         InputError
             If a column is missing, or an answer is neither yes nor no; names the row.
         """
-        from faultsight.core.tables import read_table
-
         sheet = cls(path)
         if not path.exists():
             return sheet

@@ -15,7 +15,6 @@ from faultsight.cli._json_option import STDOUT, JsonCommand, JsonTarget, write_j
 from faultsight.cli._kpi_tables import KpiTables, tell_still
 from faultsight.cli._moments import iso_moment, moment_text, parse_moment
 from faultsight.cli._progress import progress
-from faultsight.cli._question_sheet import QuestionSheet
 from faultsight.core.errors import InputError, SettingError
 
 if TYPE_CHECKING:
@@ -288,6 +287,7 @@ def tune(
     DATA holds the history that the model was trained on and the rows that
     the marks speak of.
     """
+    from faultsight.cli._question_sheet import QuestionSheet
     from faultsight.core.exported_tables import refuse_other_separators
     from faultsight.core.feedback import read_marks
     from faultsight.core.tables import read_table, refuse_columns_told_twice

@@ -58,7 +58,9 @@ class DiagnoseFaults(Scenario):
     truth-tracked                 a diagnoser that knows all: what daily windows make of the truth
     telapart, telapart-paper      by default and as published
     telapart/bridged=1            the default, where one day without a sign does not end a fault
-    single_linkage, ...           every other diagnoser, with its defaults
+    single_linkage,               as published but for the clustering, or the preprocessing
+    complete_linkage, dbscan,
+    resampling
     cablemon_alone                each modem with an event is a service fault of its own
     tickets                       no diagnosis: each ticket is a fault of its modem from its
                                   opening to its closing, of the kind that the operator wrote

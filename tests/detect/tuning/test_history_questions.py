@@ -52,6 +52,7 @@ def test_each_kind_of_trouble_is_asked_about_once() -> None:
     assert marks_of_answers(_scores(), LEVELS, HISTORY, NOTHING, operator) == []
     assert sorted(query.size for query in operator.asked) == [2, 6]
     assert all(query.at < 80 for query in operator.asked)
+    assert all(query.time_s == 60 * query.at > 0 for query in operator.asked)
 
 
 def test_an_answer_holds_for_the_rows_like_it() -> None:

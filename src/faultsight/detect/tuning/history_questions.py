@@ -132,7 +132,9 @@ def marks_of_answers(
             continue
         place, row, _ = rows[clusters.medoids[cluster]]
         size = int(clusters.sizes[cluster])
-        answer = ask(Query(int(clusters.medoids[cluster]), size, scores[place].entity, row))
+        score = scores[place]
+        time_s = score.start_s + row * score.interval_s
+        answer = ask(Query(int(clusters.medoids[cluster]), size, score.entity, row, time_s))
         if answer is None:
             continue
         near = (clusters.labels == cluster) & (gaps <= clusters.radii[cluster])

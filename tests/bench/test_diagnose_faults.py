@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from faultsight.bench.diagnoses import every_diagnoser
 from faultsight.bench.engine import BenchResult, Context, run_scenario
 from faultsight.bench.fault_identity import NO_FAULT, identify
 from faultsight.bench.fault_tellers import TELLERS, PlantRun
@@ -18,7 +19,9 @@ from faultsight.diagnose.contract import DAY_S, windows_of
 from faultsight.diagnose.faults import Fault, FaultMember
 from faultsight.sim.cable_plant import CablePlantConfig
 
-_TINY = CablePlantConfig.stress(n_fnodes=3, days=28, modems=(50, 60), with_counters=True)
+_TINY = CablePlantConfig.stress(
+    n_fnodes=3, days=28, modems=(50, 60), with_counters=True, with_pre_equalization=True
+)
 _KINDS = ("maintenance", "service")
 
 
@@ -56,6 +59,15 @@ def test_every_teller_has_a_row_of_each_kind(result: BenchResult) -> None:
         assert set(DiagnoseFaults.shown) <= set(row)
         assert {"duration_h_p80_low", "found_share_high", "reported_within_4_h"} <= set(row)
     assert [row["kind"] for row in result.summary] == list(_KINDS)
+
+
+def test_every_diagnoser_that_names_groups_tells_of_faults(result: BenchResult) -> None:
+    assert set(every_diagnoser()) - set(TELLERS) == {"random_verdict", "majority"}
+    for plant in DiagnoseFaults.plants.values():
+        assert plant.with_counters
+        assert plant.with_pre_equalization
+    for name in ("pre_equalization_grouping", "spectrum_dbscan"):
+        assert sum(_figure(result, name, kind, "faults") for kind in _KINDS) > 0
 
 
 def test_who_knows_all_finds_nearly_all_and_the_truth_is_not_compared(result: BenchResult) -> None:

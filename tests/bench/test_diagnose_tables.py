@@ -116,15 +116,16 @@ def test_table2_has_the_same_average_linkage_as_table1(table1: list[Row]) -> Non
 
 
 def test_lookback_compares_the_same_cases_and_older_faults() -> None:
+    methods = ("average", "single", "complete", "dbscan", "resampled", "telapart")
     rows = run("diagnose/lookback", datasets=("snr",), cases=1)
     recent = [r for r in rows if r["faults"] == "one to three days old"]
     lasting = [r for r in rows if r["faults"] == "as old as the look-back"]
     assert [(r["method"], r["days"]) for r in recent] == [
-        ("average", 1), ("telapart", 1), ("random", 1),
-        *((method, days) for days in range(2, 8) for method in ("average", "telapart")),
-    ]  # fmt: skip
+        *((method, 1) for method in (*methods, "random")),
+        *((method, days) for days in range(2, 8) for method in methods),
+    ]
     assert [(r["method"], r["days"]) for r in lasting] == [
-        (method, days) for days in range(2, 8) for method in ("average", "telapart", "random")
+        (method, days) for days in range(2, 8) for method in (*methods, "random")
     ]
     texts = [tuple(v for v in row.values() if isinstance(v, str)) for row in rows]
     assert len(set(texts)) == len(texts)

@@ -8,13 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
+from faultsight.bench.diagnoses import RANDOM, MakeDiagnoser, every_diagnoser
 from faultsight.bench.simulated_plants import SimulatedPlant
 from faultsight.bench.true_faults import all_knowing, as_faults
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.core.seed import random_stream
-from faultsight.diagnose import DIAGNOSERS, Diagnoser, Diagnosis, Verdict
+from faultsight.diagnose import Diagnoser, Diagnosis, Verdict
 from faultsight.diagnose.faults import Fault, FaultMember, track_faults
-from faultsight.diagnose.telapart import TelApart, TelApartConfig
+from faultsight.diagnose.telapart import TelApart
 
 __all__ = ["TELLERS", "PlantRun", "Teller"]
 
@@ -111,24 +112,26 @@ def _elsewhere(run: PlantRun) -> list[Fault]:
     return faults
 
 
-_PEERS = ("single_linkage", "complete_linkage", "dbscan", "resampling", "cablemon_alone")
-"""The plants of this benchmark hold no pre-equalization, which two others look at."""
+def _tracked(make: MakeDiagnoser) -> Teller:
+    """Return the faults of a diagnoser, which are its windows tracked."""
+    return Teller(lambda run: track_faults(run.diagnosed(make(run.plant.seed))))
 
 
-def _of_peer(name: str) -> Teller:
-    """Return the faults of a peer with its defaults."""
-    return Teller(lambda run: track_faults(run.diagnosed(DIAGNOSERS.load(name)())))
+_WITHOUT_GROUPS = (RANDOM, "majority")
+"""They name no group, of which faults are tracked; what is chance here is ``random_faults``."""
 
+_OTHERS = {
+    name: make
+    for name, make in every_diagnoser().items()
+    if name not in ("telapart", *_WITHOUT_GROUPS)
+}
 
 TELLERS: Mapping[str, Teller] = {
     "truth": Teller(lambda run: as_faults(run.plant), is_identified=False),
     "truth-tracked": Teller(lambda run: track_faults(all_knowing(run.plant))),
     "telapart": Teller(lambda run: track_faults(run.telapart)),
     "telapart/bridged=1": Teller(lambda run: track_faults(run.telapart, bridged_windows=1)),
-    "telapart-paper": Teller(
-        lambda run: track_faults(run.diagnosed(TelApart(TelApartConfig.paper())))
-    ),
-    **{name: _of_peer(name) for name in _PEERS},
+    **{name: _tracked(make) for name, make in _OTHERS.items()},
     "tickets": Teller(_of_tickets, known_s=_called_s),
     "random_faults": Teller(_elsewhere),
 }

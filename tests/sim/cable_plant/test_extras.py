@@ -53,9 +53,11 @@ def test_micro_reflections_are_shared_last_and_do_not_matter() -> None:
             assert np.mean(of_tap) > 0.95
     assert abs(np.mean(shares) - 0.15) < 0.03
     plain = simulate_node(replace(config, with_pre_equalization=False), 29)
+    np.testing.assert_array_equal(plain.polls.time_s, node.polls.time_s)
     for metric in LEVELS:
         np.testing.assert_array_equal(plain.polls.values[metric], node.polls.values[metric])
     assert plain.tickets.equals(node.tickets)
+    assert plain.faults.equals(node.faults)
 
 
 def test_counters_are_counts_since_the_poll_before() -> None:

@@ -21,7 +21,7 @@ from faultsight.sim.cable_plant import CablePlantConfig
 _DRAWS = 400
 
 _DATASETS: Mapping[str, CablePlantConfig] = {
-    name: rates(n_fnodes=10, days=100, with_counters=True)
+    name: rates(n_fnodes=10, days=100, with_counters=True, with_pre_equalization=True)
     for name, rates in (
         ("sim_stress", CablePlantConfig.stress),
         ("sim_realistic", CablePlantConfig.realistic),
@@ -58,10 +58,7 @@ class DiagnoseFaults(Scenario):
     truth-tracked                 a diagnoser that knows all: what daily windows make of the truth
     telapart, telapart-paper      by default and as published
     telapart/bridged=1            the default, where one day without a sign does not end a fault
-    single_linkage,               as published but for the clustering, or the preprocessing
-    complete_linkage, dbscan,
-    resampling
-    cablemon_alone                each modem with an event is a service fault of its own
+    other names                   every other diagnoser that names groups, with its defaults
     tickets                       no diagnosis: each ticket is a fault of its modem from its
                                   opening to its closing, of the kind that the operator wrote
     random_faults                 those of ``telapart``, told of another fiber node and of modems

@@ -11,26 +11,36 @@ from faultsight.bench.clustering_protocol import SCORES, compare_clusterings
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
 from faultsight.bench.labelled_modems import REGIMES
 from faultsight.bench.modem_partitions import Partitions
-from faultsight.bench.modem_similarities import by_chance, by_deviations, by_pearson
+from faultsight.bench.modem_similarities import (
+    by_chance,
+    by_deviations,
+    by_pearson,
+    by_resampling,
+)
 from faultsight.diagnose.telapart.paper_evidence import METRIC_OF
 
 _DAYS = tuple(range(1, 8))
 _RANDOM = "random"
 _METHODS: dict[str, Callable[..., Partitions]] = {
-    "average": by_pearson,
+    **{name: partial(by_pearson, clustering=name) for name in (
+        "average", "single", "complete", "dbscan",
+    )},
+    "resampled": by_resampling,
     "telapart": by_deviations,
     _RANDOM: by_chance,
-}
+}  # fmt: skip
 _RECENT, _LASTING = "one to three days old", "as old as the look-back"
 
 
 class DiagnoseLookback(Scenario):
     """Whether comparing more of the past helps: a look-back of one to seven days.
 
-    The set is ``paper`` of ``diagnose/table1``, and so is the protocol. ``average`` is the paper's
-    correlation, ``telapart`` the default similarity, cosine of deviations from usual levels, and
-    ``random`` has the clusters of ``average`` with the modems exchanged, over the shortest
-    look-back of each set of cases. ``days`` is how much of the past is compared.
+    The set is ``paper`` of ``diagnose/table1``, and so is the protocol. ``average``, ``single``,
+    ``complete`` and ``dbscan`` cluster by the paper's correlation, ``resampled`` is ``average`` on
+    the four-hour grid of ``diagnose/table2``, ``telapart`` the default similarity, cosine of
+    deviations from usual levels. ``random`` has the clusters of ``average`` with the modems
+    exchanged, over the shortest look-back of each set of cases. ``days`` is how much of the past is
+    compared.
 
     ``faults`` tells what is compared. ``one to three days old``: the same cases for every
     look-back; faults act on the last day and began up to two days before it, so that a longer

@@ -41,15 +41,18 @@ V3_READER = Credentials(
     priv_key="privacy-of-it",
 )
 
+_ADDRESS = {"older-cm": "127.0.0.2"}
+
 Collect = Callable[..., SnmpCollector]
 
 
 @dataclass(frozen=True)
 class RealAgent:
-    """Ports of snmpsim: a CMTS and its modems."""
+    """Ports of snmpsim: a CMTS, its modems, and a CMTS that has modems of DOCSIS 2.0, too."""
 
     cmts_port: int
     modem_port: int
+    older_cmts_port: int
 
 
 @pytest.fixture(scope="session")
@@ -60,14 +63,15 @@ def real_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAgent]:
     if os.geteuid() == 0:  # it refuses to stay root unless it is told to
         command += ["--process-user=root", "--process-group=root"]
     command += [f"--cache-dir={folder / 'cache'}", f"--logging-method=file:{folder / 'log'}"]
-    ports = []
-    for name in ("cmts", "cm"):
+    ports = {"cmts": _free_port(), "cm": _free_port(), "older-cmts": _free_port()}
+    ports["older-cm"] = ports["cm"]  # of other modems, at another address
+    for name, port in ports.items():
+        community, address = name.removeprefix("older-"), _ADDRESS.get(name, "127.0.0.1")
         data = folder / name
         data.mkdir()
         # By community; and under the name that is the empty context of SNMP v3.
-        for record in (f"{name}.snmprec", "self.snmprec"):
+        for record in (f"{community}.snmprec", "self.snmprec"):
             shutil.copyfile(FIXTURES / f"{name}.snmprec", data / record)
-        ports.append(_free_port())
         command += [
             "--v3-engine-id=auto",
             f"--data-dir={data}",
@@ -76,14 +80,15 @@ def real_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAgent]:
             "--v3-auth-proto=SHA256",
             f"--v3-priv-key={V3_READER.priv_key}",
             "--v3-priv-proto=AES",
-            f"--agent-udpv4-endpoint=127.0.0.1:{ports[-1]}",
+            f"--agent-udpv4-endpoint={address}:{port}",
         ]
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
-        for port, community in zip(ports, ("cmts", "cm"), strict=True):
-            _await(port, community, process, folder)
-        yield RealAgent(*ports)
+        for name, port in ports.items():
+            place = _ADDRESS.get(name, "127.0.0.1"), port
+            _await(place, name.removeprefix("older-"), process, folder)
+        yield RealAgent(ports["cmts"], ports["cm"], ports["older-cmts"])
     finally:
         process.kill()
         process.wait()
@@ -96,12 +101,15 @@ def _free_port() -> int:
     return port
 
 
-def _await(port: int, community: str, process: subprocess.Popen[bytes], folder: Path) -> None:
+def _await(
+    place: tuple[str, int], community: str, process: subprocess.Popen[bytes], folder: Path
+) -> None:
+    address, port = place
     ask = opener(Credentials(community=community), port, 0.5)
     for _ in range(60):
         assert process.poll() is None, (folder / "output").read_text()
         try:
-            if run_all([ask("127.0.0.1").get(["1.3.6.1.2.1.1.3.0"])])[0]:
+            if run_all([ask(address).get(["1.3.6.1.2.1.1.3.0"])])[0]:
                 return
         except OSError:
             time.sleep(0.25)

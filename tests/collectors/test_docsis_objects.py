@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from faultsight.collectors._docsis_objects import (
     OFDMA,
+    OLDER,
+    OLDER_CHANNEL,
+    OLDER_MAC,
     SC_QAM,
     SYS_UP_TIME,
     SnmpObject,
-    legacy,
     readable_pre_equalization,
 )
 
@@ -38,11 +40,11 @@ REAL_TAPS = bytes.fromhex(
         (OFDMA.rx_power, "1.3.6.1.4.1.4491.2.1.28.1.4.1.1", 5, 0.5),
         (OFDMA.tx_power, "1.3.6.1.4.1.4491.2.1.28.1.13.1.10", 163, 40.75),
         # RFC 4546: one channel; 0 is "unknown", also where 0 dBmV would be meant.
-        (legacy()["tx_power_dbmv"], "1.3.6.1.2.1.10.127.1.2.2.1.3", 450, 45.0),
-        (legacy()["rx_power_dbmv"], "1.3.6.1.2.1.10.127.1.3.3.1.6", 0, math.nan),
-        (legacy()["rx_power_dbmv"], "1.3.6.1.2.1.10.127.1.3.3.1.6", -7, -0.7),
-        (legacy()["snr_db"], "1.3.6.1.2.1.10.127.1.3.3.1.13", 0, math.nan),
-        (legacy()["snr_db"], "1.3.6.1.2.1.10.127.1.3.3.1.13", 312, 31.2),
+        (OLDER.tx_power, "1.3.6.1.2.1.10.127.1.2.2.1.3", 450, 45.0),
+        (OLDER.rx_power, "1.3.6.1.2.1.10.127.1.3.3.1.6", 0, math.nan),
+        (OLDER.rx_power, "1.3.6.1.2.1.10.127.1.3.3.1.6", -7, -0.7),
+        (OLDER.snr, "1.3.6.1.2.1.10.127.1.3.3.1.13", 0, math.nan),
+        (OLDER.snr, "1.3.6.1.2.1.10.127.1.3.3.1.13", 312, 31.2),
         (SYS_UP_TIME, "1.3.6.1.2.1.1.3", 1_440_000, 14_400.0),
     ],
 )
@@ -63,9 +65,11 @@ def test_levels_are_in_the_unit_that_columns_name(
         ("codewords_unerrored", SC_QAM.codewords, "1.3.6.1.4.1.4491.2.1.20.1.4.1.7", 32),
         ("codewords_corrected", SC_QAM.codewords, "1.3.6.1.4.1.4491.2.1.20.1.4.1.8", 32),
         ("codewords_uncorrectable", SC_QAM.codewords, "1.3.6.1.4.1.4491.2.1.20.1.4.1.9", 32),
-        ("codewords_unerrored", legacy(), "1.3.6.1.2.1.10.127.1.3.3.1.15", 64),
-        ("codewords_corrected", legacy(), "1.3.6.1.2.1.10.127.1.3.3.1.16", 64),
-        ("codewords_uncorrectable", legacy(), "1.3.6.1.2.1.10.127.1.3.3.1.17", 64),
+        ("t3_timeouts", OLDER.timeouts, "1.3.6.1.2.1.10.127.1.2.2.1.12", 32),
+        ("t4_timeouts", OLDER.timeouts, "1.3.6.1.2.1.10.127.1.2.2.1.13", 32),
+        ("codewords_unerrored", OLDER.codewords, "1.3.6.1.2.1.10.127.1.3.3.1.15", 64),
+        ("codewords_corrected", OLDER.codewords, "1.3.6.1.2.1.10.127.1.3.3.1.16", 64),
+        ("codewords_uncorrectable", OLDER.codewords, "1.3.6.1.2.1.10.127.1.3.3.1.17", 64),
     ],
 )
 def test_counters_have_the_size_that_their_mib_says(
@@ -76,6 +80,13 @@ def test_counters_have_the_size_that_their_mib_says(
     values, is_wrong = one.totals([0, 2**bits, -1, None, "7"])
     np.testing.assert_array_equal(values, [0, math.nan, math.nan, math.nan, math.nan])
     assert is_wrong.tolist() == [False, True, True, False, True]
+
+
+def test_rows_of_the_older_table_are_found_by_address_and_interface() -> None:
+    assert OLDER_MAC.oid == "1.3.6.1.2.1.10.127.1.3.3.1.2"
+    assert (OLDER_CHANNEL.oid, OLDER_CHANNEL.unknown) == ("1.3.6.1.2.1.10.127.1.3.3.1.5", 0)
+    assert OLDER.pre_equalization is not None
+    assert OLDER.pre_equalization.oid == "1.3.6.1.2.1.10.127.1.2.2.1.17"
 
 
 @given(

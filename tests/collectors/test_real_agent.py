@@ -56,6 +56,34 @@ def test_a_round(
     assert set(second["codewords_unerrored"]) == {0.0}
 
 
+@pytest.mark.parametrize("version", ["v2c", "v3"])
+def test_modems_of_docsis_2_are_read_from_the_older_tables(
+    version: str,
+    real_agent: Any,
+    collector_of: Callable[..., SnmpCollector],
+    sink: TelemetryFolder,
+    rows_of: Callable[[TelemetryFolder], pl.DataFrame],
+) -> None:
+    collector = collector_of(real_agent.older_cmts_port, cmts=ports(real_agent, version))
+    done = collector.collect(sink)
+    assert (done.polled, done.answered, done.notes, done.set_aside) == (3, 3, (), ())
+    rows = rows_of(sink).sort("device_id", "channel")
+    told = rows.select("device_id", "channel", "snr_db", "rx_power_dbmv", "tx_power_dbmv").rows()
+    assert [(device[-2:], channel) for device, channel, *_ in told] == [
+        ("01", "1"), ("01", "2"), ("01", "3"), ("02", "1"), ("03", "1"),
+    ]  # fmt: skip
+    # Of modem 1 the older table says 35.5 dB; it is in the newer one, and that counts.
+    assert told[0][2:] == pytest.approx((36.1, 0.5, 38.4))
+    assert told[3][2:] == pytest.approx((31.2, -0.7, 44.7))
+    assert told[4][2:4] == (None, None)  # 0 is "unknown", not 0 dB
+    assert told[4][4] == pytest.approx(44.7)
+    assert {len(data) for data in rows["pre_equalization"][3:]} == {100}
+    assert collector.collect(sink).answered == 3
+    again = rows_of(sink)[rows.height :].sort("device_id", "channel")
+    for counter in ("codewords_unerrored", "codewords_corrected", "t3_timeouts", "t4_timeouts"):
+        assert again[counter][3:].to_list() == [0.0, 0.0]
+
+
 def test_a_wrong_community_is_no_answer(
     real_agent: Any, collector_of: Callable[..., SnmpCollector], sink: TelemetryFolder
 ) -> None:

@@ -38,6 +38,7 @@ def at_cmts(*rows: tuple[str, str, float, bool | None]) -> pl.DataFrame:
     )  # fmt: skip
     empty = pl.lit(None, pl.Float64)
     return table.with_columns(
+        codeword_bits=pl.lit(32, pl.Int64),
         rx_power_dbmv=empty,
         codewords_unerrored_total=empty,
         codewords_corrected_total=empty,

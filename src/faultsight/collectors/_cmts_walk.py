@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from faultsight.collectors._rate_limit import TokenBucket
 from faultsight.collectors._snmp_config import PollingConfig
 from faultsight.collectors._snmp_session import Open, Session, is_bad_answer, place_after
 
-__all__ = ["CmtsTables", "columns_of", "walk_cmts"]
+__all__ = ["CmtsTables", "columns_of", "look_up", "walk_cmts"]
 
 T = TypeVar("T")
 
@@ -95,11 +95,54 @@ async def walk_cmts(
         Of `time.monotonic`: the walk is given up here.
     """
     walk = _Walk(open_session, address, config, until_s)
-    tables = CmtsTables(started_at=time.time())
-    try:
+
+    async def read(tables: CmtsTables) -> None:
         tables.uptime_s = await walk.uptime_s()
         for one in columns:
             tables.columns[one.name] = await walk.column(one)
+
+    return await _told(walk, read)
+
+
+async def look_up(
+    open_session: Open,
+    address: str,
+    config: PollingConfig,
+    key: SnmpObject,
+    wanted: Container[object],
+    columns: Sequence[SnmpObject],
+    *,
+    until_s: float = float("inf"),
+) -> CmtsTables:
+    """Read some rows of a table of a CMTS: a walk of its keys, then GETs of the rows alone.
+
+    Parameters
+    ----------
+    open_session, address, config, until_s
+        As for `walk_cmts`.
+    key : SnmpObject
+        The column that is walked.
+    wanted : container
+        Rows whose key is in it are read.
+    columns : sequence of SnmpObject
+        What is read of them.
+    """
+    walk = _Walk(open_session, address, config, until_s)
+
+    async def read(tables: CmtsTables) -> None:
+        keys = {
+            instance: told for instance, told in (await walk.column(key)).items() if told in wanted
+        }
+        tables.columns = {key.name: keys} | {one.name: {} for one in columns}
+        await walk.rows(list(keys), columns, tables.columns)
+
+    return await _told(walk, read)
+
+
+async def _told(walk: _Walk, read: Callable[[CmtsTables], Awaitable[None]]) -> CmtsTables:
+    tables = CmtsTables(started_at=time.time())
+    try:
+        await read(tables)
     except _GivenUpError as error:
         tables.problem = str(error)
     tables.ended_at = time.time()
@@ -139,6 +182,30 @@ class _Walk:
             return await self._pages(one, page)
         except _UnreadableError:
             return await self._pages(one, max(page // 4, 1))
+
+    async def rows(
+        self,
+        instances: Sequence[str],
+        columns: Sequence[SnmpObject],
+        into: dict[str, dict[str, object]],
+    ) -> None:
+        """Read rows, as many at once as a page holds, or one by one from who finds that too big."""
+        size = max(self._config.max_repetitions // len(columns), 1)
+        for start in range(0, len(instances), size):
+            some = instances[start : start + size]
+            told = await self._row_values(some, columns)
+            if not told and len(some) > 1:
+                for one in some:
+                    told |= await self._row_values([one], columns)
+            for (name, instance), value in told.items():
+                into[name][instance] = value
+
+    async def _row_values(
+        self, instances: Sequence[str], columns: Sequence[SnmpObject]
+    ) -> dict[tuple[str, str], object]:
+        place = {one.at(i): (one.name, i) for i in instances for one in columns}
+        told = await self._asked(lambda session: session.get(list(place)), columns[0].name)
+        return {place[oid]: value for oid, value in told.items() if oid in place}
 
     async def _pages(self, one: SnmpObject, size: int) -> dict[str, object]:
         place = place_after(one.oid, size)

@@ -11,7 +11,7 @@ _SLOW_CLOCK = 0.01
 
 
 def delta(
-    now: str, before: str, *, bits: int = 32, kept_running: pl.Expr, may_wrap: pl.Expr
+    now: str, before: str, *, bits: int | pl.Expr = 32, kept_running: pl.Expr, may_wrap: pl.Expr
 ) -> pl.Expr:
     """Return what a counter counted between two totals; null where that is not known.
 
@@ -23,7 +23,7 @@ def delta(
     ----------
     now, before : str
         Columns of totals; null where unknown.
-    bits : int
+    bits : int or polars.Expr
         32 or 64.
     kept_running : polars.Expr
         Whether the owner is known to have run all the while.
@@ -39,8 +39,8 @@ def delta(
     [2.0, 5.0, None]
     """
     step = pl.col(now) - pl.col(before)
-    wrapped = step + 2.0**bits
-    half = 2.0 ** (bits - 1)
+    size = pl.lit(2.0).pow(bits)
+    wrapped, half = step + size, size / 2
     return (
         pl.when(kept_running & (step >= 0) & (step < half))
         .then(step)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +17,10 @@ __all__ = [
     "CHANNEL_KINDS",
     "IS_ONLINE",
     "OFDMA",
+    "OLDER",
     "SC_QAM",
     "ChannelKind",
     "SnmpObject",
-    "legacy",
     "readable_pre_equalization",
 ]
 
@@ -179,37 +178,37 @@ OFDMA = ChannelKind(
     timeouts={},
 )
 
-CHANNEL_KINDS = (SC_QAM, OFDMA)
-
-
-@lru_cache(maxsize=1)
-def legacy() -> dict[str, SnmpObject]:
-    """Return the objects of one upstream channel for each modem (DOCSIS 1.x and 2.0), by column.
-
-    Their 0 means "unknown": an Rx power of exactly 0 dBmV, which is what a CMTS aims at, cannot be
-    told from it.
-
-    Examples
-    --------
-    >>> legacy()["rx_power_dbmv"].levels([0, -12])[0].tolist()
-    [nan, -1.2]
-    """
-    status = f"{_IF}.3.3.1"
-    return {
-        "tx_power_dbmv": SnmpObject("docsIfCmStatusTxPower", f"{_IF}.2.2.1.3", "dBmV", steps=10),
-        "pre_equalization": SnmpObject("docsIfCmStatusEqualizationData", f"{_IF}.2.2.1.17"),
-        "rx_power_dbmv": SnmpObject(
-            "docsIfCmtsCmStatusRxPower", f"{status}.6", "dBmV", steps=10, unknown=0
-        ),
-        "snr_db": SnmpObject(
-            "docsIfCmtsCmStatusSignalNoise", f"{status}.13", "dB", steps=10, unknown=0
-        ),
-        "codewords_unerrored": _counter("docsIfCmtsCmStatusExtUnerroreds", f"{status}.15", 64),
-        "codewords_corrected": _counter("docsIfCmtsCmStatusExtCorrecteds", f"{status}.16", 64),
+# The one channel of a modem of DOCSIS 1.x or 2.0 (RFC 4546). At the CMTS a row is a modem, under a
+# number that need not be the registry's; at the modem it is its MAC layer, not the channel. SNR and
+# Rx power of 0 are "unknown": an Rx power of exactly 0 dBmV, which is what a CMTS aims at, cannot
+# be told from it.
+OLDER = ChannelKind(
+    name="DOCSIS 2.0",
+    cmts_channel_id=SC_QAM.cmts_channel_id,
+    modem_channel_id=SC_QAM.modem_channel_id,
+    snr=SnmpObject("docsIfCmtsCmStatusSignalNoise", f"{_IF}.3.3.1.13", "dB", steps=10, unknown=0),
+    rx_power=SnmpObject("docsIfCmtsCmStatusRxPower", f"{_IF}.3.3.1.6", "dBmV", steps=10, unknown=0),
+    codewords={
+        "codewords_unerrored": _counter("docsIfCmtsCmStatusExtUnerroreds", f"{_IF}.3.3.1.15", 64),
+        "codewords_corrected": _counter("docsIfCmtsCmStatusExtCorrecteds", f"{_IF}.3.3.1.16", 64),
         "codewords_uncorrectable": _counter(
-            "docsIfCmtsCmStatusExtUncorrectables", f"{status}.17", 64
+            "docsIfCmtsCmStatusExtUncorrectables", f"{_IF}.3.3.1.17", 64
         ),
-    }
+    },
+    tx_power=SnmpObject("docsIfCmStatusTxPower", f"{_IF}.2.2.1.3", "dBmV", steps=10),
+    timeouts={
+        "t3_timeouts": _counter("docsIfCmStatusT3Timeouts", f"{_IF}.2.2.1.12"),
+        "t4_timeouts": _counter("docsIfCmStatusT4Timeouts", f"{_IF}.2.2.1.13"),
+    },
+    pre_equalization=SnmpObject("docsIfCmStatusEqualizationData", f"{_IF}.2.2.1.17"),
+    pre_equalization_enabled=SC_QAM.pre_equalization_enabled,
+)
+
+# Whose a row of a CMTS's older table is, and by which of its interfaces it hears the modem.
+OLDER_MAC = SnmpObject("docsIfCmtsCmStatusMacAddress", f"{_IF}.3.3.1.2")
+OLDER_CHANNEL = SnmpObject("docsIfCmtsCmStatusUpChannelIfIndex", f"{_IF}.3.3.1.5", unknown=0)
+
+CHANNEL_KINDS = (SC_QAM, OFDMA, OLDER)
 
 
 def readable_pre_equalization(told: Sequence[object]) -> tuple[list[bytes | None], list[bool]]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from faultsight.collectors._docsis_objects import (
     CHANNEL_KINDS,
     OFDMA,
+    OLDER,
     SC_QAM,
     SYS_UP_TIME,
     ChannelKind,
@@ -208,6 +209,11 @@ class ModemPoller:
             # A channel has gone since the round in which they were learned.
             plan = poll.plan = await self._learned(session, poll)
             told = await self._ask(session, poll, plan, in_parts=in_parts)
+        if told and plan.channels and not any(power in told for power in plan.powers):
+            older = await self._learned_older(session, poll, plan)
+            if older is not None:
+                plan = poll.plan = older
+                told = await self._ask(session, poll, plan, in_parts=in_parts)
         if told:
             poll.told = [told.get(oid) for oid in plan.oids]
         else:
@@ -241,6 +247,24 @@ class ModemPoller:
                 if isinstance(told, int) and told != known.unknown and index.isdecimal():
                     channels.add((kind.name, int(index), str(told)))
         return Plan.of(sorted(channels), pre_equalization=self._config.pre_equalization)
+
+    async def _learned_older(self, session: Session, poll: Poll, plan: Plan) -> Plan | None:
+        """Ask a modem that has channels, but none of DOCSIS 3, for its one of DOCSIS 1.x or 2.0.
+
+        It tells of its MAC layer, not of a channel: with several channels nobody knows of which.
+        """
+        ids = [channel for kind, _, channel in plan.channels if kind == SC_QAM.name]
+        if len(ids) != 1:
+            return None
+        await self._turn(poll)
+        rows = await session.rows(place_after(OLDER.tx_power.oid, 1))
+        if not rows or rows[0] is None:
+            return None
+        index = rows[0][0].removeprefix(f"{OLDER.tx_power.oid}.")
+        if not index.isdecimal():
+            return None
+        channels = [(OLDER.name, int(index), ids[0])]
+        return Plan.of(channels, pre_equalization=self._config.pre_equalization)
 
     async def _turn(self, poll: Poll) -> None:
         await self._bucket.turn()

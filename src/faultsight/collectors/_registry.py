@@ -17,9 +17,16 @@ from faultsight.collectors._docsis_objects import ChannelKind, SnmpObject
 from faultsight.collectors._set_aside import SetAside, tally
 from faultsight.collectors._snmp_config import CmtsConfig
 
-__all__ = ["ListedModem", "listed_modems", "measured_at_cmts", "wrong_types"]
+__all__ = [
+    "ListedModem",
+    "listed_modems",
+    "measured_at_cmts",
+    "measured_of_older",
+    "wrong_types",
+]
 
 WRONG_TYPE = "not of the type that the MIB says"
+_NO_ID = "a channel without an id at the CMTS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +112,14 @@ def measured_at_cmts(
 ) -> tuple[pl.DataFrame, list[SetAside]]:
     """Return what a CMTS measured, a row for each modem and channel, and what was set aside.
 
-    Counters are totals, ``codewords_corrected_total`` and the like; ``has_pre_equalization`` is
-    False where the channel does not use it.
+    Counters are totals, ``codewords_corrected_total`` and the like, of ``codeword_bits``;
+    ``has_pre_equalization`` is False where the channel does not use it.
     """
     parts, aside, n_unjoined = [], [], 0
     for kind in kinds:
         ids = _channel_ids(tables, kind)
-        by_column: dict[str, SnmpObject] = {"snr_db": kind.snr, "rx_power_dbmv": kind.rx_power}
-        by_column |= {f"{column}_total": one for column, one in kind.codewords.items()}
-        told = {column: tables.column(one) for column, one in by_column.items()}
-        instances = list(dict.fromkeys(key for values in told.values() for key in values))
-        rows, devices, channels, enabled = [], [], [], []
-        is_enabled = _pre_equalization_by_index(tables, kind)
-        for instance in instances:
+        measured = _Measured(kind, tables)
+        for instance in measured.instances():
             cm, _, index = instance.partition(".")
             device = device_of_cm.get(cm)
             if device is None:
@@ -125,24 +127,91 @@ def measured_at_cmts(
             if index not in ids:
                 n_unjoined += 1
                 continue
-            rows.append(instance)
-            devices.append(device)
-            channels.append(ids[index])
-            enabled.append(is_enabled.get(index))
-        data: dict[str, pl.Series] = {
-            "device_id": pl.Series(devices, dtype=pl.String),
-            "channel": pl.Series(channels, dtype=pl.String),
-            "has_pre_equalization": pl.Series(enabled, dtype=pl.Boolean),
-        }
-        for column, one in by_column.items():
-            raw = [told[column].get(instance) for instance in rows]
-            values, is_wrong = one.totals(raw) if one.bits else one.levels(raw)
-            aside += wrong_types(column.removesuffix("_total"), raw, is_wrong, devices)
-            data[column] = pl.Series(values).fill_nan(None)
-        parts.append(pl.DataFrame(data))
-    aside += tally("a channel without an id at the CMTS", n_unjoined)
+            measured.add(instance, device, ids[index], index)
+        table, wrong = measured.table(tables)
+        parts.append(table)
+        aside += wrong
+    aside += tally(_NO_ID, n_unjoined)
     table = pl.concat(parts, how="diagonal")
     return table.unique(["device_id", "channel"], keep="first", maintain_order=True), aside
+
+
+def measured_of_older(
+    tables: CmtsTables, rows: CmtsTables, device_of_mac: Mapping[object, str]
+) -> tuple[pl.DataFrame, list[SetAside]]:
+    """Return what a CMTS measured of modems with one channel; columns as of `measured_at_cmts`.
+
+    Parameters
+    ----------
+    tables : CmtsTables
+        The walk, which has the channels' ids.
+    rows : CmtsTables
+        The modems' rows of the older table, from `faultsight.collectors._cmts_walk.look_up`.
+    device_of_mac : mapping
+        Devices by the address that stands in the table.
+    """
+    ids = _channel_ids(tables, docsis.OLDER)
+    measured = _Measured(docsis.OLDER, rows)
+    n_unjoined = 0
+    for instance, told in rows.column(docsis.OLDER_CHANNEL).items():
+        index = str(told)
+        device = device_of_mac.get(rows.column(docsis.OLDER_MAC)[instance])
+        if device is None or told == docsis.OLDER_CHANNEL.unknown:
+            continue
+        if index not in ids:
+            n_unjoined += 1
+            continue
+        measured.add(instance, device, ids[index], index)
+    table, aside = measured.table(tables)
+    aside += tally(_NO_ID, n_unjoined)
+    return table.unique(["device_id", "channel"], keep="first", maintain_order=True), aside
+
+
+class _Measured:
+    """Rows of one kind of channel, chosen one by one and converted together."""
+
+    def __init__(self, kind: ChannelKind, tables: CmtsTables) -> None:
+        self._kind = kind
+        self._columns: dict[str, SnmpObject] = {
+            "snr_db": kind.snr,
+            "rx_power_dbmv": kind.rx_power,
+            **{f"{column}_total": one for column, one in kind.codewords.items()},
+        }
+        self._told = {column: tables.column(one) for column, one in self._columns.items()}
+        self._instances: list[str] = []
+        self._devices: list[str] = []
+        self._channels: list[str] = []
+        self._indices: list[str] = []
+
+    def instances(self) -> list[str]:
+        """Return those of which anything was told."""
+        return list(dict.fromkeys(key for values in self._told.values() for key in values))
+
+    def add(self, instance: str, device: str, channel: str, index: str) -> None:
+        self._instances.append(instance)
+        self._devices.append(device)
+        self._channels.append(channel)
+        self._indices.append(index)
+
+    def table(self, channels: CmtsTables) -> tuple[pl.DataFrame, list[SetAside]]:
+        """Return the rows in their units; ``channels`` tells which of them use coefficients."""
+        is_enabled = _pre_equalization_by_index(channels, self._kind)
+        aside: list[SetAside] = []
+        n_bits = max((one.bits for one in self._kind.codewords.values()), default=None)
+        data: dict[str, pl.Series] = {
+            "device_id": pl.Series(self._devices, dtype=pl.String),
+            "channel": pl.Series(self._channels, dtype=pl.String),
+            "has_pre_equalization": pl.Series(
+                [is_enabled.get(index) for index in self._indices], dtype=pl.Boolean
+            ),
+            "codeword_bits": pl.repeat(n_bits, len(self._devices), dtype=pl.Int64, eager=True),
+        }
+        for column, one in self._columns.items():
+            raw = [self._told[column].get(instance) for instance in self._instances]
+            values, is_wrong = one.totals(raw) if one.bits else one.levels(raw)
+            aside += wrong_types(column.removesuffix("_total"), raw, is_wrong, self._devices)
+            data[column] = pl.Series(values).fill_nan(None)
+        return pl.DataFrame(data), aside
 
 
 def wrong_types(

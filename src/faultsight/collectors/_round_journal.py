@@ -8,7 +8,7 @@ that was written twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -31,6 +31,8 @@ class RoundJournal:
         Made if it is not there.
     schema : dict
         Of the state.
+    added_later : collection of str
+        Columns of it that a state written by an earlier version may lack; they are null then.
 
     Examples
     --------
@@ -40,9 +42,16 @@ class RoundJournal:
     0
     """
 
-    def __init__(self, folder: Path | str, schema: dict[str, pl.DataType]) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        schema: dict[str, pl.DataType],
+        *,
+        added_later: Collection[str] = (),
+    ) -> None:
         self.folder = Path(folder)
         self._schema = schema
+        self._added_later = added_later
         self._state = self.folder / "state.parquet"
         self._next_state = self.folder / "next-state.parquet"
         self._round = self.folder / "round.parquet"
@@ -58,12 +67,17 @@ class RoundJournal:
         if not self._state.exists():
             return pl.DataFrame(schema=self._schema)
         table = _read(self._state)
+        table = table.with_columns(
+            pl.lit(None, self._schema[column]).alias(column)
+            for column in self._added_later
+            if column not in table.columns
+        )
         if dict(table.schema) != self._schema:
             raise InputError(
                 "is not the state of this collector; without it, counters start anew",
                 source=str(self._state),
             )
-        return table
+        return table.select(*self._schema)
 
     def write(self, sink: Sink, table: pl.DataFrame, next_state: pl.DataFrame) -> int:
         """Write a round and its state; return how many files the sink wrote."""

@@ -16,7 +16,14 @@ from faultsight.collectors._registry import wrong_types
 from faultsight.collectors._set_aside import SetAside
 from faultsight.core.polls import COUNTERS
 
-__all__ = ["STATE_SCHEMA", "DeviceRow", "modem_channels", "plans_of", "round_table"]
+__all__ = [
+    "ADDED_LATER",
+    "STATE_SCHEMA",
+    "DeviceRow",
+    "modem_channels",
+    "plans_of",
+    "round_table",
+]
 
 _OF_MODEM = ("t3_timeouts", "t4_timeouts")
 _OF_CMTS = ("codewords_unerrored", "codewords_corrected", "codewords_uncorrectable")
@@ -34,12 +41,17 @@ STATE_SCHEMA: dict[str, pl.DataType] = {
     "cmts_uptime_s": pl.Float64(),
     "walked_at": pl.Float64(),
     **{f"{counter}_total": pl.Float64() for counter in COUNTERS},
+    "codeword_bits": pl.Int64(),
 }
 """What one round leaves for the next: a row for each modem and channel.
 
 From ``kind`` to ``answered_at``, and the totals of timeouts, are of the modem's last answer;
-``cmts_uptime_s``, ``walked_at`` and the totals of codewords are of its CMTS's last walk.
+``cmts_uptime_s``, ``walked_at``, the totals of codewords and the size of their counters are of its
+CMTS's last walk.
 """
+
+ADDED_LATER = ("codeword_bits",)
+"""Columns that a state written by an earlier version lacks."""
 
 
 class DeviceRow(NamedTuple):
@@ -210,10 +222,16 @@ def _with_deltas(table: pl.DataFrame) -> pl.DataFrame:
     # A CMTS counts a modem's codewords from 0 when the modem registers anew. Where a modem did not
     # tell its uptime, a total that grew is believed, and one that shrank is not.
     counted = ~cmts.fill_null(value=True) & ~modem.fill_null(value=False)
+    # A modem that one table of its CMTS has now, and another had before, was counted by two.
+    bits, bits_before = pl.col("codeword_bits"), pl.col("codeword_bits_before").fill_null(32)
+    counted &= bits == bits_before
+    timed = modem_ran & (pl.col("kind") == pl.col("kind_before"))
     return table.with_columns(
         *(
-            delta(f"{c}_total", f"{c}_total_before", kept_running=ran, may_wrap=modem_ran).alias(c)
-            for counters, ran in ((_OF_MODEM, modem_ran), (_OF_CMTS, counted))
+            delta(
+                f"{c}_total", f"{c}_total_before", bits=size, kept_running=ran, may_wrap=modem_ran
+            ).alias(c)
+            for counters, size, ran in ((_OF_MODEM, 32, timed), (_OF_CMTS, bits, counted))
             for c in counters
         ),
         # Where a channel does not use coefficients, a modem's are left over from before.
@@ -247,7 +265,9 @@ def _moment(column: str) -> pl.Expr:
 def _next_state(table: pl.DataFrame, state: pl.DataFrame) -> pl.DataFrame:
     """Return what is known now: of the last answer and of the last walk, each as a whole."""
     of_answer = ("kind", "if_index", "uptime_s", "answered_at", *(f"{c}_total" for c in _OF_MODEM))
-    of_walk = ("cmts_uptime_s", "walked_at", *(f"{c}_total" for c in _OF_CMTS))
+    of_walk = (
+        "cmts_uptime_s", "walked_at", "codeword_bits", *(f"{c}_total" for c in _OF_CMTS)
+    )  # fmt: skip
     is_measured = pl.col("is_measured").fill_null(value=False)
     now = table.with_columns(
         *(pl.when("answered").then(c).otherwise(f"{c}_before").alias(c) for c in of_answer),

@@ -5,6 +5,9 @@ power, its T3 and T4 timeouts and its pre-equalization. The two are asked at dif
 row's ``timestamp`` is that of the modem's answer and ``requested_at`` that of the request for it;
 when the CMTSs were walked is told with the round.
 
+Modems of DOCSIS 1.x and 2.0 are in older tables, with one channel each. These are read only of
+modems that the tables of DOCSIS 3 leave out.
+
 Nothing is interpolated. A modem that was asked in vain, that its CMTS says is offline, or that its
 CMTS has stopped listing, has a row with ``answered`` false.
 """
@@ -23,9 +26,9 @@ from typing import Any
 import polars as pl
 
 from faultsight.collectors import _docsis_objects as docsis
-from faultsight.collectors._cmts_walk import CmtsTables, columns_of, walk_cmts
+from faultsight.collectors._cmts_walk import CmtsTables, columns_of, look_up, walk_cmts
 from faultsight.collectors._contract import Batch, Collector, Progress, Sink, Written
-from faultsight.collectors._docsis_objects import OFDMA, SC_QAM
+from faultsight.collectors._docsis_objects import OFDMA, OLDER, SC_QAM
 from faultsight.collectors._many_sockets import allow_open_files, run_all
 from faultsight.collectors._modem_polls import (
     NOT_REACHED,
@@ -36,9 +39,15 @@ from faultsight.collectors._modem_polls import (
     Poll,
     Target,
 )
-from faultsight.collectors._registry import ListedModem, listed_modems, measured_at_cmts
+from faultsight.collectors._registry import (
+    ListedModem,
+    listed_modems,
+    measured_at_cmts,
+    measured_of_older,
+)
 from faultsight.collectors._round_journal import RoundJournal
 from faultsight.collectors._round_table import (
+    ADDED_LATER,
     STATE_SCHEMA,
     DeviceRow,
     modem_channels,
@@ -77,6 +86,7 @@ class _CmtsRound:
     tables: CmtsTables = field(default_factory=CmtsTables)
     listed: list[ListedModem] = field(default_factory=list)
     measured: pl.DataFrame = field(default_factory=pl.DataFrame)
+    older: CmtsTables = field(default_factory=CmtsTables)
     polls: list[Poll] = field(default_factory=list)
     n_requests: int = 0
 
@@ -87,7 +97,7 @@ class _CmtsRound:
             "problem": self.tables.problem,
             "walked_at": self.tables.started_at,
             "walk_seconds": round(self.tables.ended_at - self.tables.started_at, 3),
-            "walk_requests": self.tables.n_requests,
+            "walk_requests": self.tables.n_requests + self.older.n_requests,
             "modem_requests": self.n_requests,
             "listed": len(self.listed),
             "online": sum(modem.is_online for modem in self.listed),
@@ -127,7 +137,7 @@ class SnmpCollector(Collector):
 
     def __init__(self, config: SnmpConfig, *, state: Path | str) -> None:
         self.config = config
-        self._journal = RoundJournal(state, STATE_SCHEMA)
+        self._journal = RoundJournal(state, STATE_SCHEMA, added_later=ADDED_LATER)
 
     @contextmanager
     def _ready(self, sink: Sink) -> Iterator[None]:
@@ -151,6 +161,7 @@ class SnmpCollector(Collector):
 
         state = self._remembered(started_at)
         aside = [*self._list(rounds, state), *_measure(rounds)]
+        aside += self._look_up_older(rounds, until_s)
         progress(f"asking {sum(m.is_online for one in rounds for m in one.listed):,} modems")
         self._poll(rounds, plans_of(state, pre_equalization=self._asks_taps), round_id, until_s)
         return self._batch(rounds, state, aside, round_id)
@@ -173,6 +184,30 @@ class SnmpCollector(Collector):
         ]  # fmt: skip
         for one, tables in zip(rounds, run_all(walks), strict=True):
             one.tables = tables
+
+    def _look_up_older(self, rounds: Sequence[_CmtsRound], until_s: float) -> list[SetAside]:
+        """Look up the modems that are online and in no table of DOCSIS 3, if there are any."""
+        columns = [docsis.OLDER_CHANNEL, OLDER.snr, OLDER.rx_power, *OLDER.codewords.values()]
+        polling = self.config.polling
+        wanted: list[tuple[_CmtsRound, dict[object, str]]] = []
+        for one in rounds:
+            unmeasured = _unmeasured(one)
+            if unmeasured:
+                wanted.append((one, unmeasured))
+        walks = [
+            look_up(
+                opener(one.config.credentials, one.config.port, polling.timeout_s),
+                one.config.address, polling, docsis.OLDER_MAC, unmeasured, columns, until_s=until_s,
+            )
+            for one, unmeasured in wanted
+        ]  # fmt: skip
+        aside: list[SetAside] = []
+        for (one, unmeasured), rows in zip(wanted, run_all(walks), strict=True):
+            one.older = rows
+            found, wrong = measured_of_older(one.tables, rows, unmeasured)
+            one.measured = pl.concat([one.measured, found])
+            aside += wrong
+        return aside
 
     def _list(self, rounds: Sequence[_CmtsRound], state: pl.DataFrame) -> list[SetAside]:
         """Find out which modems there are, each at one CMTS."""
@@ -256,8 +291,12 @@ class SnmpCollector(Collector):
             retried=sum(poll.n_attempts > 1 for poll in asked),
             set_aside=aside,
             round_id=round_id,
-            notes=[f"{one.config.name} could not be walked: {one.tables.problem}"
-                   for one in rounds if one.tables.problem],
+            notes=[
+                *(f"{one.config.name} could not be walked: {one.tables.problem}"
+                  for one in rounds if one.tables.problem),
+                *(f"modems of DOCSIS 1.x and 2.0 could not be looked up at {one.config.name}: "
+                  f"{one.older.problem}" for one in rounds if one.older.problem),
+            ],
             details={
                 "not_online": sum(row.requested_at is None for row in devices),
                 "cmts": [one.told() for one in rounds],
@@ -300,6 +339,19 @@ def _measure(rounds: Sequence[_CmtsRound]) -> list[SetAside]:
         one.measured, wrong = measured_at_cmts(one.tables, (SC_QAM, OFDMA), online)
         aside += wrong
     return aside
+
+
+def _unmeasured(one: _CmtsRound) -> dict[object, str]:
+    """Return, by MAC address, the modems that are online and of which the walk told nothing."""
+    if one.tables.problem:
+        return {}
+    macs = one.tables.column(docsis.REG_MAC)
+    measured = set(one.measured["device_id"])
+    return {
+        macs[modem.cm]: modem.device_id
+        for modem in one.listed
+        if modem.is_online and modem.device_id not in measured
+    }
 
 
 def _channels_at_cmts(measured: pl.DataFrame) -> dict[str, set[str]]:

@@ -1,6 +1,7 @@
 """A deployed detector without torch: levels, and what marks teach it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 from faultsight.core.errors import InputError, SettingError, UnknownMemberError
 from faultsight.core.feedback import Mark, MarkKind
 from faultsight.core.kpi_frame import KpiFrame, TimeWindow
+from faultsight.detect import deployed
 from faultsight.detect.checks import small_fleet
 from faultsight.detect.deployed import DeployedConfig, DeployedDetector, LayersConfig
 from faultsight.detect.marking import mark_errors
+from faultsight.detect.thresholds.pooled_quantile import PooledQuantile
+from faultsight.detect.thresholds.quantile import Quantile
 from faultsight.detect.tuning.guard import CrossValidation, GuardVerdict
 from faultsight.sim.base_stations import StationsConfig, simulate_stations
 
@@ -129,6 +133,25 @@ def test_a_detector_without_residuals_learns_its_levels_alone() -> None:
     assert [v.step for v in report.verdicts] == ["pooled levels", "recalibration"]
     assert (tuned.head, tuned.usual) == (None, {})
     assert tuned.level_of("cell-0") > detector.level_of("cell-0")
+
+
+@pytest.mark.parametrize("pooling", [True, False])
+def test_only_pooled_levels_leave_out_history_put_aside(
+    pooling: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, frames = _stations(1001)
+    week = [frame[:336] for frame in frames]
+    aside = {frame.entity: np.arange(168) % 10 == 3 for frame in frames}
+    monkeypatch.setattr(deployed, "history_like_anomalies", lambda *_: aside)
+    only = LayersConfig(
+        head=False, patterns=False, recalibration=False, guard=False, pooling=pooling
+    )
+    tuned, report = detector.tune(week, _marked(detector, week), only)
+    assert "history correction" in [v.step for v in report.verdicts if v.kept]
+    history = [score[:168] for score in tuned.score(week)]
+    kept = [replace(s, total=np.where(aside[s.entity], np.nan, s.total)) for s in history]
+    levels = PooledQuantile().levels(kept) if pooling else Quantile().levels(history)
+    assert tuned.levels == pytest.approx(levels)
 
 
 def test_alarms_name_the_kpi() -> None:

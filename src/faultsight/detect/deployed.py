@@ -299,6 +299,8 @@ class _Lesson:
     threshold: str
     """The rule that levels follow from."""
     usual: dict[str, Array] = field(default_factory=dict)
+    aside: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """Rows of history like marked anomalies, where it was corrected."""
     head: ResidualHead | None = None
     patterns: PatternHead | None = None
 
@@ -351,6 +353,8 @@ class _Lesson:
             weight=material.config.confirmed_weight,
             least_quantile=material.config.least_quantile,
             unlearned=replace(self, patterns=None).score() if self.patterns else None,
+            # A fleet with many faults in its history would get levels above its faults.
+            aside=self.aside if self.threshold == POOLED else None,
         )  # fmt: skip
         return replace(self, levels=self.levels | levels)
 
@@ -390,10 +394,10 @@ def _like_anomalies(
 def _corrected(lesson: _Lesson, marked: MarkedRows) -> _Lesson:
     """Learn anew what is usual: without history like anomalies, with rows of false alarms."""
     material = lesson.material
-    unusual = _like_anomalies(lesson.plain, material.history_rows, marked)
+    aside = _like_anomalies(lesson.plain, material.history_rows, marked)
     unusual = {
         entity: rows | marked.tells_nothing_usual(entity, len(rows))
-        for entity, rows in unusual.items()
+        for entity, rows in aside.items()
     }
     if material.is_whole and any(rows.any() for rows in unusual.values()):
         detector = type(lesson.detector)(config=lesson.detector.config)  # type: ignore[call-arg]
@@ -415,7 +419,7 @@ def _corrected(lesson: _Lesson, marked: MarkedRows) -> _Lesson:
         sums = (np.nan_to_num(residuals) * known).sum(axis=0)
         mean = np.where(counts > 0, sums / np.maximum(counts, 1e-12), 1.0)
         usual[score.entity] = np.maximum(mean, _LEAST_USUAL)
-    return replace(lesson, usual=usual).with_levels(marked.only(()))
+    return replace(lesson, usual=usual, aside=aside).with_levels(marked.only(()))
 
 
 def _with_head(lesson: _Lesson, marked: MarkedRows) -> _Lesson:

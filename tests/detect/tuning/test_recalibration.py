@@ -104,3 +104,9 @@ def test_history_that_is_marked_otherwise_does_not_count() -> None:
         levels = recalibrate(RULE, scores(), HISTORY, marked((190, 200, kind)))
         assert levels["a"] < plain["a"]
         assert levels["b"] == plain["b"]
+
+
+def test_rows_put_aside_do_not_count() -> None:
+    aside = {"a": np.arange(200) >= 190, "elsewhere": np.ones(3, dtype=bool)}
+    levels = recalibrate(RULE, scores(), HISTORY, marked(), aside=aside)
+    assert levels == pytest.approx({"a": np.quantile(np.arange(190.0), 0.99), "b": 197.01})

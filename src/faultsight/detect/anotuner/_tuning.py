@@ -321,7 +321,9 @@ def _with_levels(
 ) -> AnoTuner:
     """Return the model with levels of history and of what was marked.
 
-    Rows put aside count here: they are few, and without them too many levels would come down.
+    Rows put aside count for a level of an entity's own: without its highest scores it would come
+    down too far. They do not count for pooled levels: a fleet with many faults in its history
+    would get levels above its faults.
     """
     scores = model.score(material.frames)
     known = [score for score in scores if material.history_rows[score.entity]]
@@ -330,6 +332,7 @@ def _with_levels(
         threshold, known, material.history_rows, marked,
         weight=config.confirmed_weight, least_quantile=config.least_quantile,
         unlearned=_without(model, "patterns").score(material.frames) if model.patterns else None,
+        aside=model.aside if model.config.threshold == POOLED else None,
     )  # fmt: skip
     return model
 

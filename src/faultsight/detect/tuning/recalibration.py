@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faultsight.core.errors import SettingError
 from faultsight.core.feedback import MarkKind
@@ -27,6 +28,7 @@ def recalibrate(
     weight: int = 3,
     least_quantile: float = 1.0,
     unlearned: Sequence[Score] | None = None,
+    aside: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> dict[str, float]:
     """Return each entity's level from its history and from rows that were false alarms.
 
@@ -50,6 +52,8 @@ def recalibrate(
     unlearned : sequence of Score, optional
         How the rows of false alarms score without what was learned from these very rows, which
         says nothing of the next false alarm; as in `scores` if not given.
+    aside : mapping of str to array of bool, shape (history row,), optional
+        Rows of history that do not count, beside those marked as anomalies.
 
     Raises
     ------
@@ -77,6 +81,8 @@ def recalibrate(
     for score in scores:
         history = score.total[: history_rows[score.entity]].copy()
         history[marked.tells_nothing_usual(score.entity, len(history))] = np.nan
+        if aside and score.entity in aside:
+            history[aside[score.entity]] = np.nan
         histories.append(replace(score, total=history, residuals=None, is_below=None))
         parts = [history]
         for span in marked.spans:

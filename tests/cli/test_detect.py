@@ -28,6 +28,7 @@ from faultsight.cli._progress import progress
 from faultsight.core.kpi_frame import TimeWindow
 from faultsight.detect.alarms import Alarm
 from faultsight.detect.anotuner import _training
+from faultsight.detect.anotuner.model_versions import ModelVersions
 from faultsight.detect.tuning.active_learning import ActiveLearning
 
 DAY_S, HOUR_S = 86_400, 3600
@@ -230,6 +231,42 @@ def test_versions_and_the_way_back(copied: Story) -> None:
     assert "the current version is the first" in detect("revert", copied.model, code=3).err
     assert json.loads(detect("revert", copied.model, "--to", 2, "--json").out) == {"version": 2}
     assert "no version 7; there are 1, 2" in detect("revert", copied.model, "--to", 7, code=3).err
+
+
+def test_versions_tell_what_they_reached_when_last_judged(copied: Story) -> None:
+    since = "2024-01-06T00:00:00+00:00"
+    told = json.loads(
+        detect("evaluate", copied.model, *copied.data, "--since", since, "--json").out
+    )
+    listed = json.loads(detect("versions", copied.model, "--json").out)
+    for version, row in zip(listed, told["rows"], strict=False):
+        data = [path.name for path in copied.data]
+        expected = row | {"since": since, "data": data}
+        del expected["model"]
+        assert version["figures"] == expected
+    table = detect("versions", copied.model, columns=80).out
+    assert "as last judged" in table
+    assert "2024-01-06" in table.partition("as last judged")[2]
+    assert max(map(len, table.splitlines())) <= 80
+    # A damaged file says so; the versions are as good as before.
+    figures = copied.model / "figures.json"
+    figures.write_text("[1]")
+    assert "figures.json: holds no figures" in detect("versions", copied.model, code=3).err
+    figures.unlink()
+    assert [v["figures"] for v in json.loads(detect("versions", copied.model, "--json").out)] == [
+        None, None,
+    ]  # fmt: skip
+
+
+def test_figures_that_cannot_be_kept_are_told_and_no_failure(
+    copied: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(ModelVersions, "keep_figures", refuse)
+    told = detect("evaluate", copied.model, *copied.data).out
+    assert "these figures are not kept with the model: read-only" in told
 
 
 def test_marks_of_a_version_count_for_the_next(copied: Story) -> None:

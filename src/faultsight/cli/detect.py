@@ -31,6 +31,13 @@ __all__ = ["Mode", "app"]
 
 T = TypeVar("T")
 
+_FIGURES = {
+    "f1_deployed": "F1",
+    "average_precision": "average precision",
+    "event_recall": "event recall",
+}
+"""Of those kept with a version, what the list of versions shows, and as what."""
+
 app = Typer(no_args_is_help=True, help="Which KPIs of a network element misbehave, and when.")
 
 
@@ -410,6 +417,11 @@ def evaluate(
         print_rows(_by_metric(found), console)
         if found.trade_off:
             _say(console, found.trade_off)
+    told = {"since": iso_moment(since_s), "data": [path.name for path in data]}
+    _keep_figures(console, versions, {
+        number: told | {key: value for key, value in row.items() if key != "model"}
+        for number, row in zip(chosen, found.rows, strict=False)  # the random score's is the last
+    })  # fmt: skip
     if report is not None:
         from faultsight.detect.report import write_report
 
@@ -430,12 +442,12 @@ def evaluate(
 
 @app.command("versions", cls=JsonCommand)
 def list_versions(model: Model, *, json_target: JsonTarget = None) -> None:
-    """List the versions of a model and what made them."""
+    """List the versions of a model, what made them, and what they reached when judged last."""
     from faultsight.bench.engine import print_rows
 
     console = _console(json_target)
     found = _model_versions(model)
-    current = found.current
+    current, figures = found.current, found.figures()
     rows: list[dict[str, Any]] = []
     for number in found.versions:
         told = found.card(number)
@@ -448,10 +460,19 @@ def list_versions(model: Model, *, json_target: JsonTarget = None) -> None:
             "marks": card.get("marks"), "layers kept": ", ".join(kept),
             "marked until": card.get("marked_until"),
             "entities": len(told["entities"]), "kpis": len(told["kpis"]),
+            "figures": figures.get(number),
         })  # fmt: skip
     if not console.quiet:
-        shown = ("version", "in use", "step", "parent", "marks", "layers kept")
+        shown = ["version", "in use", "step", "parent", "marks", "layers kept"]
         print_rows(rows, console, columns=shown)
+        reached: list[dict[str, Any]] = [
+            {"version": number, "judged from": str(told.get("since"))[:16].replace("T", " ")}
+            | {name: told.get(key) for key, name in _FIGURES.items()}
+            for number, told in figures.items()
+        ]
+        if reached:
+            _say(console, "as last judged by `detect evaluate`:")
+            print_rows(reached, console)
     if json_target:
         write_json(json.dumps(rows, indent=1), json_target)
 
@@ -471,6 +492,16 @@ def revert(
     _say(_console(json_target), f"version {number} is in use")
     if json_target:
         write_json(json.dumps({"version": number}), json_target)
+
+
+def _keep_figures(
+    console: Console, versions: ModelVersions, figures: dict[int, dict[str, Any]]
+) -> None:
+    """Keep figures beside the versions; a folder that only may be read is no reason to fail."""
+    try:
+        versions.keep_figures(figures)
+    except OSError as error:
+        _say(console, f"these figures are not kept with the model: {error}")
 
 
 def _model_versions(folder: Path) -> ModelVersions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelVersions"]
 
-_CURRENT = "current"
+_CURRENT, _FIGURES = "current", "figures.json"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,40 @@ class ModelVersions:
         except (TypeError, ValueError) as error:
             source = str(self._folder(version))
             raise InputError(f"marked_until is {told!r}, not a time", source=source) from error
+
+    def figures(self) -> dict[int, dict[str, Any]]:
+        """Return what each version reached when it was last judged; of those ever judged.
+
+        Raises
+        ------
+        InputError
+            If the file that keeps them is damaged; names it.
+        """
+        path = self.root / _FIGURES
+        try:
+            told = json.loads(path.read_bytes())
+            found = {int(number): dict(figures) for number, figures in told.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError("holds no figures of versions", source=str(path)) from error
+        return {number: found[number] for number in self.versions if number in found}
+
+    def keep_figures(self, figures: Mapping[int, Mapping[str, Any]]) -> None:
+        """Keep what versions reached on labelled rows; a version has those of the last time.
+
+        They lie beside the versions, which never change.
+
+        Parameters
+        ----------
+        figures : mapping of int to mapping
+            By version, for JSON: what was judged, and how it came out.
+        """
+        kept = self.figures() | {number: dict(told) for number, told in figures.items()}
+        text = json.dumps(
+            {str(number): kept[number] for number in sorted(kept)}, indent=1, allow_nan=False
+        )
+        write_atomic(self.root / _FIGURES, text + "\n")
 
     def add(self, model: AnoTuner, card: Mapping[str, Any]) -> int:
         """Write a new version, put it in use, and return its number."""

@@ -16,9 +16,11 @@ from faultsight.collectors._docsis_objects import (
     OLDER_MAC,
     SC_QAM,
     SYS_UP_TIME,
+    ChannelKind,
     SnmpObject,
     readable_pre_equalization,
 )
+from faultsight.core.polls import CHANNEL_STATES
 
 REAL_TAPS = bytes.fromhex(
     "080118000004fffdfffbfffafffdfffd00070004fff800000017ffffffd6ffe807f7fff9ff8aff94fff700280011ffec"
@@ -45,6 +47,8 @@ REAL_TAPS = bytes.fromhex(
         (OLDER.rx_power, "1.3.6.1.2.1.10.127.1.3.3.1.6", -7, -0.7),
         (OLDER.snr, "1.3.6.1.2.1.10.127.1.3.3.1.13", 0, math.nan),
         (OLDER.snr, "1.3.6.1.2.1.10.127.1.3.3.1.13", 312, 31.2),
+        (SC_QAM.states["micro_reflections_dbc"], "1.3.6.1.4.1.4491.2.1.20.1.4.1.5", 25, -25.0),
+        (OFDMA.states["snr_std_db"], "1.3.6.1.4.1.4491.2.1.28.1.4.1.3", 163, 1.63),
         (SYS_UP_TIME, "1.3.6.1.2.1.1.3", 1_440_000, 14_400.0),
     ],
 )
@@ -58,8 +62,28 @@ def test_levels_are_in_the_unit_that_columns_name(
 
 
 @pytest.mark.parametrize(
+    ("kind", "column", "oid"),
+    [
+        (SC_QAM, "micro_reflections_dbc", "1.3.6.1.4.1.4491.2.1.20.1.4.1.5"),
+        (SC_QAM, "is_muted", "1.3.6.1.4.1.4491.2.1.20.1.4.1.11"),
+        (SC_QAM, "ranging", "1.3.6.1.4.1.4491.2.1.20.1.4.1.12"),
+        (OFDMA, "snr_std_db", "1.3.6.1.4.1.4491.2.1.28.1.4.1.3"),
+        (OFDMA, "is_muted", "1.3.6.1.4.1.4491.2.1.28.1.4.1.9"),
+        (OFDMA, "ranging", "1.3.6.1.4.1.4491.2.1.28.1.4.1.10"),
+        (OLDER, "micro_reflections_dbc", "1.3.6.1.2.1.10.127.1.3.3.1.14"),
+    ],
+)
+def test_states_are_where_their_mib_says(kind: ChannelKind, column: str, oid: str) -> None:
+    assert kind.states[column].oid == oid
+    assert column in CHANNEL_STATES
+
+
+@pytest.mark.parametrize(
     ("column", "objects", "oid", "bits"),
     [
+        ("ranging_aborts", SC_QAM.failures, "1.3.6.1.4.1.4491.2.1.20.1.2.1.4", 32),
+        ("t3_exceeded", SC_QAM.failures, "1.3.6.1.4.1.4491.2.1.20.1.2.1.7", 32),
+        ("ranging_aborts", OLDER.failures, "1.3.6.1.2.1.10.127.1.2.2.1.14", 32),
         ("t3_timeouts", SC_QAM.timeouts, "1.3.6.1.4.1.4491.2.1.20.1.2.1.2", 32),
         ("t4_timeouts", SC_QAM.timeouts, "1.3.6.1.4.1.4491.2.1.20.1.2.1.3", 32),
         ("codewords_unerrored", SC_QAM.codewords, "1.3.6.1.4.1.4491.2.1.20.1.4.1.7", 32),

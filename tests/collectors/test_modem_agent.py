@@ -80,8 +80,8 @@ def test_a_cmts_is_walked_row_by_row(repetitions: int) -> None:
     assert one == {f"{SNR}.5.102": snr[f"{SNR}.5.102"]}
     order = [tuple(map(int, oid.split("."))) for oid in everything]
     assert order == sorted(order)
-    # 2 scalars, 4 of interfaces, 2 of nodes; 5 columns of modems, 5 of modems and channels.
-    assert len(everything) == 8 + 5 * 23 + 5 * 46
+    # 2 scalars, 4 of interfaces, 2 of nodes; 5 columns of modems, 8 of modems and channels.
+    assert len(everything) == 8 + 5 * 23 + 8 * 46
 
 
 def test_a_wrong_community_is_met_with_silence() -> None:

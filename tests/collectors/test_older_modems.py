@@ -64,6 +64,7 @@ class OlderPlant(ModemAgent):
             5: lambda _m, _c, _r: number(2, modem_agent._CMTS_CHANNEL),
             6: lambda m, _c, _r: number(2, of(m) - 50),
             13: lambda m, _c, _r: number(2, 300 + of(m)),
+            14: lambda _m, _c, _r: number(2, 26),
             15: lambda m, _c, r: number(COUNTER64, TOTAL + r * (2**31 + of(m))),
             16: lambda _m, _c, r: number(COUNTER64, 5 + 3 * r),
             17: lambda _m, _c, r: number(COUNTER64, 7 + r),
@@ -83,6 +84,7 @@ class OlderPlant(ModemAgent):
             f"{IF}.2.2.1.3.2": modem_agent._always(number(2, 452)),
             f"{IF}.2.2.1.12.2": lambda s: number(0x41, 4 + 2 * modem_agent._round_of(s)),
             f"{IF}.2.2.1.13.2": lambda s: number(0x41, 9 + modem_agent._round_of(s)),
+            f"{IF}.2.2.1.14.2": lambda s: number(0x41, 5 * modem_agent._round_of(s)),
             f"{IF}.2.2.1.17.2": modem_agent._taps(9),
         })])  # fmt: skip
 
@@ -130,6 +132,21 @@ def test_older_modems_are_read_beside_newer_ones(
     assert set(second["t3_timeouts"]) == {2.0}
     assert set(second["t4_timeouts"]) == {1.0}
     assert rows[50:].filter(pl.col("device_id") < mac(10))["t3_timeouts"].is_not_null().all()
+
+
+def test_of_states_they_have_what_the_older_tables_have(
+    collector_of: Collect, sink: TelemetryFolder, rows_of: RowsOf
+) -> None:
+    wanted = replace(FAST, channel_states=True)
+    with OlderPlant(AgentConfig(n_modems=4), n_newer=2) as agent:
+        for agent.round in (0, 1):
+            done = collector_of(agent.port, polling=wanted).collect(sink)
+    assert (done.answered, done.set_aside) == (4, ())
+    older = rows_of(sink)[8:].filter(pl.col("device_id") >= mac(2))
+    assert older["micro_reflections_dbc"].to_list() == [-26.0, -26.0]
+    assert older["ranging_aborts"].to_list() == [5.0, 5.0]
+    for column in ("is_muted", "ranging", "t3_exceeded"):
+        assert older[column].to_list() == [None, None]
 
 
 def test_where_all_are_newer_nothing_more_is_asked(

@@ -56,6 +56,31 @@ def test_a_round(
     assert set(second["codewords_unerrored"]) == {0.0}
 
 
+def test_states_of_channels_are_read_where_they_are_wanted(
+    real_agent: Any,
+    collector_of: Callable[..., SnmpCollector],
+    sink: TelemetryFolder,
+    rows_of: Callable[[TelemetryFolder], pl.DataFrame],
+) -> None:
+    polling = PollingConfig(
+        requests_per_s=1e6, walk_requests_per_s=1e6, channel_states=True, ofdma=True
+    )
+    settings = ports(real_agent, "v2c")
+    collector = collector_of(real_agent.cmts_port, cmts=settings, polling=polling)
+    for _ in range(2):
+        done = collector.collect(sink)
+        assert (done.answered, done.set_aside, done.notes) == (20, (), ())
+    rows = rows_of(sink)
+    first, second = (part.sort("device_id", "channel") for part in (rows[:60], rows[60:]))
+    assert first["is_muted"].to_list() == [False, True, False, *[False] * 57]
+    assert first["ranging"].to_list() == ["success", "success", "T4 timeout", *["success"] * 57]
+    assert first["micro_reflections_dbc"].to_list() == [-27.0, *[None] * 59]
+    assert first["snr_std_db"].to_list() == [None] * 60  # none of its channels is OFDMA
+    for counter in ("ranging_aborts", "t3_exceeded"):
+        assert first[counter].to_list() == [None] * 60
+        assert second[counter].to_list() == [0.0] * 60
+
+
 @pytest.mark.parametrize("version", ["v2c", "v3"])
 def test_modems_of_docsis_2_are_read_from_the_older_tables(
     version: str,

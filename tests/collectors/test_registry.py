@@ -177,6 +177,30 @@ def test_ofdma_channels_are_in_units_of_their_own() -> None:
     assert rows == [("a", "1", 36.5, None), ("a", "25", 40.17, 0.5)]
 
 
+def test_states_are_there_where_they_were_walked() -> None:
+    table, aside = measured(
+        (SC_QAM, OFDMA),
+        docsIfUpChannelId={"101": 1},
+        docsIf3CmtsCmUsStatusSignalNoise={"1.101": 365, "2.101": 350},
+        docsIf3CmtsCmUsStatusMicroreflections={"1.101": 31, "2.101": 0},
+        docsIf3CmtsCmUsStatusIsMuted={"1.101": 1, "2.101": 2},
+        docsIf3CmtsCmUsStatusRangingStatus={"1.101": 3, "2.101": 9},
+        docsIf31CmtsUsOfdmaChanId={"201": 25},
+        docsIf31CmtsCmUsOfdmaChannelMeanRxMer={"1.201": 4017},
+        docsIf31CmtsCmUsOfdmaChannelStdDevRxMer={"1.201": 163},
+        docsIf31CmtsCmUsOfdmaChannelIsMuted={"1.201": 2},
+    )
+    rows = table.select("device_id", "channel", "is_muted", "ranging", "micro_reflections_dbc",
+                        "snr_std_db").rows()  # fmt: skip
+    assert rows == [
+        ("a", "1", True, "retries exceeded", -31.0, None),
+        ("b", "1", False, None, None, None),
+        ("a", "25", False, None, None, 1.63),
+    ]
+    # 9 is no state of ranging; that OFDMA's was not walked is nothing wrong.
+    assert aside == {"ranging: not of the type that the MIB says": 1}
+
+
 def test_values_of_a_wrong_type_are_counted() -> None:
     _, aside = measured(
         docsIfUpChannelId={"101": 1, "102": "2"},

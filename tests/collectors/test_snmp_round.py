@@ -13,7 +13,7 @@ from faultsight.collectors import _round_journal
 from faultsight.collectors._counters import has_restarted
 from faultsight.collectors.snmp import PollingConfig, SnmpCollector
 from faultsight.core.errors import FaultSightError, InputError
-from faultsight.core.polls import COUNTERS, LEVELS
+from faultsight.core.polls import CHANNEL_STATES, COUNTERS, LEVELS
 from faultsight.core.telemetry import TelemetryFolder
 from faultsight.sim.modem_agent import AgentConfig, ModemAgent, modem_address, modem_mac
 
@@ -226,6 +226,34 @@ class TestCounters:
     def test_a_restart_soon_after_the_last_poll_is_seen(self) -> None:
         polls = pl.DataFrame({"u": [14_000.0], "ub": [500.0], "t": [14_400.0], "tb": [0.0]})
         assert polls.select(has_restarted("u", "ub", "t", "tb")).item()
+
+
+def test_states_of_channels_are_columns_only_where_they_are_asked_for(
+    collector_of: Collect, sink: TelemetryFolder, rows_of: RowsOf
+) -> None:
+    wanted = replace(FAST, channel_states=True)
+    with ModemAgent(AgentConfig(n_modems=100)) as agent:
+        few = collector_of(agent.port).collect(sink)
+        assert not set(CHANNEL_STATES) & set(rows_of(sink).columns)
+        for agent.round in (1, 2):
+            many = collector_of(agent.port, polling=wanted).collect(sink)
+    requests = [done.details["cmts"][0]["modem_requests"] for done in (few, many)]
+    assert requests == [200, 100]
+    rows = rows_of(sink)
+    second, third = rows[300:600], rows[600:]
+    # The agent mutes 3 % of channels; 0 of its 40 levels of reflections is no measurement.
+    assert 0 < second["is_muted"].sum() < 30
+    assert second["is_muted"].is_not_null().all()
+    assert set(second["ranging"]) == {"success", "T4 timeout"}
+    assert second["micro_reflections_dbc"].drop_nulls().is_between(-39, -1).all()
+    assert 0 < second["micro_reflections_dbc"].null_count() < 30
+    # They are first counted in the round in which they are first asked for.
+    for counter, most in (("ranging_aborts", 1.0), ("t3_exceeded", 2.0)):
+        assert second[counter].is_null().all()
+        assert third[counter].max() == most
+        assert third[counter].min() == 0.0
+    assert second["t3_timeouts"].is_not_null().all()
+    assert sum(node.n_polls for node in sink.nodes()) == 300
 
 
 def test_an_offline_modem_is_not_asked_and_is_told_of(

@@ -184,6 +184,19 @@ class TestReading:
         found = by_name(folder.nodes(metrics=("snr_db", "tx_power_dbmv", "t3_timeouts")))
         assert_same(found, by_name(node_polls(merged)))
 
+    def test_what_nobody_asks_for_may_be_in_some_files(self, folder: TelemetryFolder) -> None:
+        states = {"is_muted": True, "ranging": "success", "snr_std_db": 1.5}
+        parts = [rows(40, seed=seed) for seed in range(3)]
+        for number, part in enumerate(parts):
+            more = [pl.lit(value).alias(column) for column, value in states.items()]
+            folder.append(part.with_columns(more if number == 1 else []))
+        found = by_name(folder.nodes(metrics=("snr_db", "t3_timeouts")))
+        assert_same(found, by_name(node_polls(pl.concat(parts))))
+        kept = pl.concat([pl.read_parquet(file) for file in parquets(folder)], how="diagonal")
+        assert kept.select(*states).unique().sort("ranging").rows() == [
+            (None, None, None), (True, "success", 1.5),
+        ]  # fmt: skip
+
     def test_an_empty_folder(self, folder: TelemetryFolder) -> None:
         assert (folder.fnodes, folder.window) == ([], TimeWindow(0, 0))
         assert list(folder.nodes()) == []

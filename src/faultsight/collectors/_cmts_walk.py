@@ -61,13 +61,17 @@ class CmtsTables:
         return self.columns.get(one.name, {})
 
 
-def columns_of(kinds: Iterable[ChannelKind], *, pre_equalization: bool) -> list[SnmpObject]:
+def columns_of(
+    kinds: Iterable[ChannelKind], *, pre_equalization: bool, channel_states: bool = False
+) -> list[SnmpObject]:
     """Return what is walked, the registry first."""
     columns = list(_REGISTRY)
     for kind in kinds:
         columns += [kind.cmts_channel_id, kind.snr, kind.rx_power, *kind.codewords.values()]
         if pre_equalization and kind.pre_equalization_enabled is not None:
             columns.append(kind.pre_equalization_enabled)
+        if channel_states:
+            columns += kind.states.values()
     return columns
 
 

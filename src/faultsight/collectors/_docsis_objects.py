@@ -8,7 +8,7 @@ of a channel; they say nothing of one modem.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,8 @@ class SnmpObject:
         The value by which an agent says that it does not know.
     page : int
         Most rows of a walk in one answer, so that it stays below 4 KB.
+    meanings : tuple of (int, bool or str)
+        What the values of an enumeration are called; none for numbers.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class SnmpObject:
     bits: int = 0
     unknown: int | None = None
     page: int = 60
+    meanings: tuple[tuple[int, bool | str], ...] = ()
 
     def at(self, index: int | str) -> str:
         """Return the object id of an instance."""
@@ -85,6 +88,20 @@ class SnmpObject:
         is_wrong |= (numbers < 0) | (numbers >= 2.0**self.bits)
         numbers[is_wrong] = np.nan
         return numbers, is_wrong
+
+    def states(self, told: Sequence[object]) -> tuple[list[bool | str | None], NDArray[np.bool_]]:
+        """Return what values of an enumeration are called, and where one was none of them.
+
+        Examples
+        --------
+        >>> muted = SnmpObject("docsIf3CmtsCmUsStatusIsMuted", "1.3", meanings=_TRUTH)
+        >>> muted.states([1, 2, None])[0], muted.states([3])[1].tolist()
+        ([True, False, None], [True])
+        """
+        called = dict(self.meanings)
+        found = [called.get(value) if type(value) is int else None for value in told]
+        is_wrong = [v is not None and one is None for v, one in zip(told, found, strict=True)]
+        return found, np.array(is_wrong, dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,10 @@ class ChannelKind:
         At the modem, by channel.
     timeouts : mapping of str to SnmpObject
         At the modem, by channel; by the column of telemetry.
+    states : mapping of str to SnmpObject
+        At the CMTS, by modem and channel; by the column of telemetry. Asked for if wanted.
+    failures : mapping of str to SnmpObject
+        Counters at the modem, by channel; by the column of telemetry. Asked for if wanted.
     pre_equalization : SnmpObject, optional
         At the modem, by channel.
     pre_equalization_enabled : SnmpObject, optional
@@ -120,6 +141,8 @@ class ChannelKind:
     codewords: dict[str, SnmpObject]
     tx_power: SnmpObject
     timeouts: dict[str, SnmpObject]
+    states: dict[str, SnmpObject] = field(default_factory=dict)
+    failures: dict[str, SnmpObject] = field(default_factory=dict)
     pre_equalization: SnmpObject | None = None
     pre_equalization_enabled: SnmpObject | None = None
 
@@ -145,6 +168,26 @@ NODE_GROUP = SnmpObject("docsIf3MdNodeStatusMdUsSgId", f"{_IF3}.12.1.4", page=20
 IS_ONLINE = {6: "registrationComplete", 8: "operational", 9: "bpiInit", 17: "forwardingDisabled"}
 """States of `REG_STATE` in which a modem is registered, so that it can be asked."""
 
+# TruthValue of SNMPv2-TC, and RangingState of DOCS-IF3-MIB.
+_TRUTH = ((1, True), (2, False))
+_RANGING = (
+    (1, "other"),
+    (2, "aborted"),
+    (3, "retries exceeded"),
+    (4, "success"),
+    (5, "continue"),
+    (6, "T4 timeout"),
+)
+
+
+def _reflections(name: str, oid: str) -> SnmpObject:
+    """Return an object that tells dB below the signal, and whose 0 is no measurement.
+
+    An echo as strong as the signal would leave nothing to measure.
+    """
+    return SnmpObject(name, oid, "dBc", steps=-1, unknown=0)
+
+
 SC_QAM = ChannelKind(
     name="SC-QAM",
     cmts_channel_id=SnmpObject("docsIfUpChannelId", f"{_IF}.1.2.1.1", unknown=0),
@@ -161,6 +204,19 @@ SC_QAM = ChannelKind(
         "t3_timeouts": _counter("docsIf3CmStatusUsT3Timeouts", f"{_IF3}.2.1.2"),
         "t4_timeouts": _counter("docsIf3CmStatusUsT4Timeouts", f"{_IF3}.2.1.3"),
     },
+    states={
+        "is_muted": SnmpObject("docsIf3CmtsCmUsStatusIsMuted", f"{_IF3}.4.1.11", meanings=_TRUTH),
+        "ranging": SnmpObject(
+            "docsIf3CmtsCmUsStatusRangingStatus", f"{_IF3}.4.1.12", meanings=_RANGING
+        ),
+        "micro_reflections_dbc": _reflections(
+            "docsIf3CmtsCmUsStatusMicroreflections", f"{_IF3}.4.1.5"
+        ),
+    },
+    failures={
+        "ranging_aborts": _counter("docsIf3CmStatusUsRangingAborteds", f"{_IF3}.2.1.4"),
+        "t3_exceeded": _counter("docsIf3CmStatusUsT3Exceededs", f"{_IF3}.2.1.7"),
+    },
     pre_equalization=SnmpObject("docsIf3CmStatusUsEqData", f"{_IF3}.2.1.6"),
     pre_equalization_enabled=SnmpObject("docsIfUpChannelPreEqEnable", f"{_IF}.1.2.1.19"),
 )
@@ -176,6 +232,17 @@ OFDMA = ChannelKind(
     codewords={},
     tx_power=SnmpObject("docsIf31CmUsOfdmaChanTxPower", f"{_IF31}.13.1.10", "dBmV", steps=4),
     timeouts={},
+    states={
+        "is_muted": SnmpObject(
+            "docsIf31CmtsCmUsOfdmaChannelIsMuted", f"{_IF31}.4.1.9", meanings=_TRUTH
+        ),
+        "ranging": SnmpObject(
+            "docsIf31CmtsCmUsOfdmaChannelRangingStatus", f"{_IF31}.4.1.10", meanings=_RANGING
+        ),
+        "snr_std_db": SnmpObject(
+            "docsIf31CmtsCmUsOfdmaChannelStdDevRxMer", f"{_IF31}.4.1.3", "dB", steps=100
+        ),
+    },
 )
 
 # The one channel of a modem of DOCSIS 1.x or 2.0 (RFC 4546). At the CMTS a row is a modem, under a
@@ -199,6 +266,14 @@ OLDER = ChannelKind(
     timeouts={
         "t3_timeouts": _counter("docsIfCmStatusT3Timeouts", f"{_IF}.2.2.1.12"),
         "t4_timeouts": _counter("docsIfCmStatusT4Timeouts", f"{_IF}.2.2.1.13"),
+    },
+    states={
+        "micro_reflections_dbc": _reflections(
+            "docsIfCmtsCmStatusMicroreflections", f"{_IF}.3.3.1.14"
+        ),
+    },
+    failures={
+        "ranging_aborts": _counter("docsIfCmStatusRangingAborteds", f"{_IF}.2.2.1.14"),
     },
     pre_equalization=SnmpObject("docsIfCmStatusEqualizationData", f"{_IF}.2.2.1.17"),
     pre_equalization_enabled=SC_QAM.pre_equalization_enabled,

@@ -21,7 +21,7 @@ from faultsight.collectors._rate_limit import TokenBucket
 from faultsight.collectors._snmp_config import PollingConfig
 from faultsight.collectors._snmp_session import Open, Session, is_bad_answer, place_after
 
-__all__ = ["Channel", "ModemPoller", "Plan", "Poll", "Target", "objects_of"]
+__all__ = ["Channel", "ModemPoller", "Plan", "Poll", "Target", "counters_of", "objects_of"]
 
 Channel = tuple[str, int, str]
 """Of a modem: the kind of channel, its ifIndex at the modem, and its channel id."""
@@ -51,9 +51,11 @@ class Plan:
     oids: list[str]
 
     @classmethod
-    def of(cls, channels: Sequence[Channel], *, pre_equalization: bool) -> Plan:
+    def of(
+        cls, channels: Sequence[Channel], *, pre_equalization: bool, channel_states: bool = False
+    ) -> Plan:
         """Return the plan of a modem's channels; modems of equal channels share one."""
-        return _plan(tuple(channels), pre_equalization)
+        return _plan(tuple(channels), pre_equalization, channel_states)
 
     @cached_property
     def powers(self) -> list[str]:
@@ -61,22 +63,31 @@ class Plan:
         return [_KINDS[kind].tx_power.at(index) for kind, index, _ in self.channels]
 
 
-def objects_of(kind: ChannelKind, *, pre_equalization: bool) -> list[SnmpObject]:
-    """Return what is asked about each channel of a kind."""
-    objects = [kind.tx_power, *kind.timeouts.values()]
+def objects_of(
+    kind: ChannelKind, *, pre_equalization: bool, channel_states: bool = False
+) -> list[SnmpObject]:
+    """Return what is asked about each channel of a kind: power, counters, coefficients."""
+    objects = [kind.tx_power, *counters_of(kind, channel_states=channel_states).values()]
     if pre_equalization and kind.pre_equalization is not None:
         objects.append(kind.pre_equalization)
     return objects
+
+
+def counters_of(kind: ChannelKind, *, channel_states: bool) -> dict[str, SnmpObject]:
+    """Return the counters that a modem is asked for, by the column of telemetry."""
+    return kind.timeouts | (kind.failures if channel_states else {})
 
 
 _KINDS = {kind.name: kind for kind in CHANNEL_KINDS}
 
 
 @lru_cache(maxsize=10_000)
-def _plan(channels: tuple[Channel, ...], pre_equalization: bool) -> Plan:
+def _plan(channels: tuple[Channel, ...], pre_equalization: bool, channel_states: bool) -> Plan:
     oids = [SYS_UP_TIME.at(0)]
     for kind, index, _ in channels:
-        objects = objects_of(_KINDS[kind], pre_equalization=pre_equalization)
+        objects = objects_of(
+            _KINDS[kind], pre_equalization=pre_equalization, channel_states=channel_states
+        )
         oids += [one.at(index) for one in objects]
     return Plan(channels, oids)
 
@@ -246,7 +257,7 @@ class ModemPoller:
                 index, told = row[0].removeprefix(f"{known.oid}."), row[1]
                 if isinstance(told, int) and told != known.unknown and index.isdecimal():
                     channels.add((kind.name, int(index), str(told)))
-        return Plan.of(sorted(channels), pre_equalization=self._config.pre_equalization)
+        return self._plan_of(sorted(channels))
 
     async def _learned_older(self, session: Session, poll: Poll, plan: Plan) -> Plan | None:
         """Ask a modem that has channels, but none of DOCSIS 3, for its one of DOCSIS 1.x or 2.0.
@@ -263,8 +274,14 @@ class ModemPoller:
         index = rows[0][0].removeprefix(f"{OLDER.tx_power.oid}.")
         if not index.isdecimal():
             return None
-        channels = [(OLDER.name, int(index), ids[0])]
-        return Plan.of(channels, pre_equalization=self._config.pre_equalization)
+        return self._plan_of([(OLDER.name, int(index), ids[0])])
+
+    def _plan_of(self, channels: Sequence[Channel]) -> Plan:
+        return Plan.of(
+            channels,
+            pre_equalization=self._config.pre_equalization,
+            channel_states=self._config.channel_states,
+        )
 
     async def _turn(self, poll: Poll) -> None:
         await self._bucket.turn()

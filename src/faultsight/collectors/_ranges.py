@@ -8,7 +8,12 @@ from faultsight.collectors._set_aside import SetAside, tally
 
 __all__ = ["RANGES", "within_ranges"]
 
-RANGES = {"tx_power_dbmv": (17.0, 61.0), "snr_db": (0.0, 50.0), "rx_power_dbmv": (-20.0, 20.0)}
+RANGES = {
+    "tx_power_dbmv": (17.0, 61.0),
+    "snr_db": (0.0, 50.0),
+    "rx_power_dbmv": (-20.0, 20.0),
+    "snr_std_db": (0.0, 50.0),
+}
 """Lowest and highest value that is believed; both ends are."""
 
 

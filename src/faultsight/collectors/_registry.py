@@ -113,7 +113,8 @@ def measured_at_cmts(
     """Return what a CMTS measured, a row for each modem and channel, and what was set aside.
 
     Counters are totals, ``codewords_corrected_total`` and the like, of ``codeword_bits``;
-    ``has_pre_equalization`` is False where the channel does not use it.
+    ``has_pre_equalization`` is False where the channel does not use it. Of `ChannelKind.states`
+    there are those columns that were walked.
     """
     parts, aside, n_unjoined = [], [], 0
     for kind in kinds:
@@ -177,6 +178,7 @@ class _Measured:
             "rx_power_dbmv": kind.rx_power,
             **{f"{column}_total": one for column, one in kind.codewords.items()},
         }
+        self._columns |= {c: one for c, one in kind.states.items() if one.name in tables.columns}
         self._told = {column: tables.column(one) for column, one in self._columns.items()}
         self._instances: list[str] = []
         self._devices: list[str] = []
@@ -208,9 +210,14 @@ class _Measured:
         }
         for column, one in self._columns.items():
             raw = [self._told[column].get(instance) for instance in self._instances]
-            values, is_wrong = one.totals(raw) if one.bits else one.levels(raw)
+            if one.meanings:
+                named, is_wrong = one.states(raw)
+                kind = pl.Boolean if isinstance(one.meanings[0][1], bool) else pl.String
+                data[column] = pl.Series(named, dtype=kind)
+            else:
+                values, is_wrong = one.totals(raw) if one.bits else one.levels(raw)
+                data[column] = pl.Series(values).fill_nan(None)
             aside += wrong_types(column.removesuffix("_total"), raw, is_wrong, self._devices)
-            data[column] = pl.Series(values).fill_nan(None)
         return pl.DataFrame(data), aside
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +10,11 @@ import polars as pl
 
 from faultsight.collectors import _docsis_objects as docsis
 from faultsight.collectors._counters import delta, has_restarted
-from faultsight.collectors._docsis_objects import CHANNEL_KINDS, ChannelKind
-from faultsight.collectors._modem_polls import Plan, Poll, objects_of
+from faultsight.collectors._docsis_objects import CHANNEL_KINDS, ChannelKind, SnmpObject
+from faultsight.collectors._modem_polls import Plan, Poll, counters_of, objects_of
 from faultsight.collectors._registry import wrong_types
 from faultsight.collectors._set_aside import SetAside
-from faultsight.core.polls import COUNTERS
+from faultsight.core.polls import CHANNEL_STATES, COUNTERS
 
 __all__ = [
     "ADDED_LATER",
@@ -25,7 +25,8 @@ __all__ = [
     "round_table",
 ]
 
-_OF_MODEM = ("t3_timeouts", "t4_timeouts")
+_FAILURES = ("ranging_aborts", "t3_exceeded")
+_OF_MODEM = ("t3_timeouts", "t4_timeouts", *_FAILURES)
 _OF_CMTS = ("codewords_unerrored", "codewords_corrected", "codewords_uncorrectable")
 
 STATE_SCHEMA: dict[str, pl.DataType] = {
@@ -42,6 +43,7 @@ STATE_SCHEMA: dict[str, pl.DataType] = {
     "walked_at": pl.Float64(),
     **{f"{counter}_total": pl.Float64() for counter in COUNTERS},
     "codeword_bits": pl.Int64(),
+    **{f"{counter}_total": pl.Float64() for counter in _FAILURES},
 }
 """What one round leaves for the next: a row for each modem and channel.
 
@@ -50,7 +52,7 @@ From ``kind`` to ``answered_at``, and the totals of timeouts, are of the modem's
 CMTS's last walk.
 """
 
-ADDED_LATER = ("codeword_bits",)
+ADDED_LATER = ("codeword_bits", *(f"{counter}_total" for counter in _FAILURES))
 """Columns that a state written by an earlier version lacks."""
 
 
@@ -105,7 +107,11 @@ _MODEM_SCHEMA: dict[str, pl.DataType] = {
 
 
 def modem_channels(
-    polls: Sequence[Poll], devices: Sequence[str], *, pre_equalization: bool
+    polls: Sequence[Poll],
+    devices: Sequence[str],
+    *,
+    pre_equalization: bool,
+    channel_states: bool = False,
 ) -> tuple[pl.DataFrame, list[SetAside]]:
     """Return what modems said, a row for each modem and channel, and what was set aside.
 
@@ -115,10 +121,15 @@ def modem_channels(
         Those without an answer are passed over.
     devices : sequence of str
         The ``device_id`` of each `Poll.number`.
-    pre_equalization : bool
-        Whether coefficients were asked for.
+    pre_equalization, channel_states : bool
+        Whether coefficients, and failures of ranging, were asked for.
     """
-    sizes = {k.name: len(objects_of(k, pre_equalization=pre_equalization)) for k in CHANNEL_KINDS}
+    sizes = {
+        kind.name: len(
+            objects_of(kind, pre_equalization=pre_equalization, channel_states=channel_states)
+        )
+        for kind in CHANNEL_KINDS
+    }
     keys: dict[str, list[tuple[str, str, int]]] = {kind.name: [] for kind in CHANNEL_KINDS}
     told: dict[str, list[list[object]]] = {kind.name: [] for kind in CHANNEL_KINDS}
     for poll in polls:
@@ -138,7 +149,11 @@ def modem_channels(
             keys[kind.name], schema=["device_id", "channel", "if_index"], orient="row"
         )
         columns, wrong = _converted(
-            kind, list(zip(*told[kind.name], strict=True)), table["device_id"], pre_equalization
+            kind,
+            list(zip(*told[kind.name], strict=True)),
+            table["device_id"],
+            counters_of(kind, channel_states=channel_states),
+            pre_equalization,
         )
         aside += wrong
         parts.append(table.with_columns(kind=pl.lit(kind.name), **columns))
@@ -151,6 +166,7 @@ def _converted(
     kind: ChannelKind,
     told: Sequence[Sequence[object]],
     devices: pl.Series,
+    counters: Mapping[str, SnmpObject],
     pre_equalization: bool,
 ) -> tuple[dict[str, pl.Series], list[SetAside]]:
     """Return the columns in their units; ``told`` is in the order of `objects_of`."""
@@ -158,7 +174,7 @@ def _converted(
     power, is_wrong = kind.tx_power.levels(told[0])
     aside = wrong_types("tx_power_dbmv", told[0], is_wrong, devices)
     columns["tx_power_dbmv"] = pl.Series(power).fill_nan(None)
-    for place, (column, counter) in enumerate(kind.timeouts.items(), start=1):
+    for place, (column, counter) in enumerate(counters.items(), start=1):
         totals, is_wrong = counter.totals(told[place])
         aside += wrong_types(column, told[place], is_wrong, devices)
         columns[f"{column}_total"] = pl.Series(totals).fill_nan(None)
@@ -169,7 +185,9 @@ def _converted(
     return columns, aside
 
 
-def plans_of(state: pl.DataFrame, *, pre_equalization: bool) -> dict[str, Plan]:
+def plans_of(
+    state: pl.DataFrame, *, pre_equalization: bool, channel_states: bool = False
+) -> dict[str, Plan]:
     """Return what each modem is asked for, as learned in an earlier round."""
     known = state.filter(pl.col("if_index").is_not_null()).sort("device_id", "kind", "if_index")
     columns = known.select("device_id", "kind", "if_index", "channel")
@@ -177,7 +195,7 @@ def plans_of(state: pl.DataFrame, *, pre_equalization: bool) -> dict[str, Plan]:
     for device, kind, index, channel in columns.iter_rows():
         channels.setdefault(device, []).append((kind, index, channel))
     return {
-        device: Plan.of(found, pre_equalization=pre_equalization)
+        device: Plan.of(found, pre_equalization=pre_equalization, channel_states=channel_states)
         for device, found in channels.items()
     }
 
@@ -188,6 +206,8 @@ def round_table(
     at_cmts: pl.DataFrame,
     state: pl.DataFrame,
     round_id: int,
+    *,
+    channel_states: bool = False,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the round as telemetry, and the state for the next round.
 
@@ -201,6 +221,8 @@ def round_table(
         Of the round before; see `STATE_SCHEMA`.
     round_id : int
         Of this one.
+    channel_states : bool
+        Whether telemetry has the columns of `faultsight.core.polls.CHANNEL_STATES`, too.
     """
     key = ["device_id", "channel"]
     channels = of_modems.join(
@@ -212,7 +234,12 @@ def round_table(
         .join(channels, on="device_id", how="left")
         .join(state.drop("cmts", "fnode", "listed_at"), on=key, how="left", suffix="_before")
     )
-    return _telemetry(_with_deltas(table), round_id), _next_state(table, state)
+    told = _with_deltas(table)
+    telemetry = _telemetry(told, round_id)
+    if channel_states:
+        known = [column for column in CHANNEL_STATES if column in told.columns]
+        telemetry = telemetry.hstack(told.select(known))
+    return telemetry, _next_state(table, state)
 
 
 def _with_deltas(table: pl.DataFrame) -> pl.DataFrame:

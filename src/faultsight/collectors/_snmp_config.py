@@ -138,6 +138,9 @@ class PollingConfig:
         Whether coefficients are asked for; they are most of a modem's answer.
     ofdma : bool
         Whether OFDMA channels (DOCSIS 3.1) are asked for besides SC-QAM ones.
+    channel_states : bool
+        Whether `faultsight.core.polls.CHANNEL_STATES` are asked for: two fifths more requests to a
+        CMTS, and two more objects for each channel of a modem.
     remember_days : float
         How long a modem that its CMTS no longer lists is still told of as not answering.
     """
@@ -150,6 +153,7 @@ class PollingConfig:
     max_repetitions: int = 40
     pre_equalization: bool = True
     ofdma: bool = False
+    channel_states: bool = False
     remember_days: float = 7.0
 
     def __post_init__(self) -> None:

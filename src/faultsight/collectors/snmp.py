@@ -163,18 +163,25 @@ class SnmpCollector(Collector):
         aside = [*self._list(rounds, state), *_measure(rounds)]
         aside += self._look_up_older(rounds, until_s)
         progress(f"asking {sum(m.is_online for one in rounds for m in one.listed):,} modems")
-        self._poll(rounds, plans_of(state, pre_equalization=self._asks_taps), round_id, until_s)
+        plans = plans_of(state, pre_equalization=self._asks_taps, channel_states=self._asks_states)
+        self._poll(rounds, plans, round_id, until_s)
         return self._batch(rounds, state, aside, round_id)
 
     @property
     def _asks_taps(self) -> bool:
         return self.config.polling.pre_equalization
 
+    @property
+    def _asks_states(self) -> bool:
+        return self.config.polling.channel_states
+
     def _walk(self, rounds: Sequence[_CmtsRound], until_s: float) -> None:
         """Walk all CMTSs at the same time."""
         polling = self.config.polling
         kinds = (SC_QAM, OFDMA) if polling.ofdma else (SC_QAM,)
-        columns = columns_of(kinds, pre_equalization=self._asks_taps)
+        columns = columns_of(
+            kinds, pre_equalization=self._asks_taps, channel_states=self._asks_states
+        )
         walks = [
             walk_cmts(
                 opener(one.config.credentials, one.config.port, polling.timeout_s),
@@ -188,6 +195,8 @@ class SnmpCollector(Collector):
     def _look_up_older(self, rounds: Sequence[_CmtsRound], until_s: float) -> list[SetAside]:
         """Look up the modems that are online and in no table of DOCSIS 3, if there are any."""
         columns = [docsis.OLDER_CHANNEL, OLDER.snr, OLDER.rx_power, *OLDER.codewords.values()]
+        if self._asks_states:
+            columns += OLDER.states.values()
         polling = self.config.polling
         wanted: list[tuple[_CmtsRound, dict[object, str]]] = []
         for one in rounds:
@@ -205,7 +214,7 @@ class SnmpCollector(Collector):
         for (one, unmeasured), rows in zip(wanted, run_all(walks), strict=True):
             one.older = rows
             found, wrong = measured_of_older(one.tables, rows, unmeasured)
-            one.measured = pl.concat([one.measured, found])
+            one.measured = pl.concat([one.measured, found], how="diagonal")
             aside += wrong
         return aside
 
@@ -271,7 +280,12 @@ class SnmpCollector(Collector):
                 continue
             devices += _device_rows(one)
             names = [modem.device_id for modem in one.listed]
-            table, wrong = modem_channels(one.polls, names, pre_equalization=self._asks_taps)
+            table, wrong = modem_channels(
+                one.polls,
+                names,
+                pre_equalization=self._asks_taps,
+                channel_states=self._asks_states,
+            )
             of_modems.append(table)
             aside += wrong
             at_cmts.append(one.measured)
@@ -281,7 +295,12 @@ class SnmpCollector(Collector):
         for reason in (UNREADABLE, UNREACHABLE):
             aside += tally(reason, problems[reason])
         table, next_state = round_table(
-            devices, pl.concat(of_modems), pl.concat(at_cmts), state, round_id
+            devices,
+            pl.concat(of_modems),
+            pl.concat(at_cmts, how="diagonal"),
+            state,
+            round_id,
+            channel_states=self._asks_states,
         )
         asked = [poll for one in rounds for poll in one.polls if poll.problem != NOT_REACHED]
         return Batch(

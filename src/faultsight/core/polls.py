@@ -19,6 +19,7 @@ from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.kpi_frame import TimeWindow
 
 __all__ = [
+    "CHANNEL_STATES",
     "COUNTERS",
     "LEVELS",
     "NodePolls",
@@ -41,6 +42,16 @@ COUNTERS = (
     "t4_timeouts",
 )
 """What a poll counts since the poll before: deltas, never running totals."""
+
+CHANNEL_STATES = (
+    "is_muted",
+    "ranging",
+    "micro_reflections_dbc",
+    "snr_std_db",
+    "ranging_aborts",
+    "t3_exceeded",
+)
+"""What a collector may tell of a channel besides; stored, and nothing is diagnosed from it."""
 
 KEYS = ("fnode", "device_id", "timestamp", "channel")
 """The columns that name a row of a table of polls."""

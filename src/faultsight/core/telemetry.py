@@ -23,7 +23,15 @@ from faultsight.core.bucketed import BucketedFiles, bucket_of, locked
 from faultsight.core.errors import InputError, MissingColumnError
 from faultsight.core.files import write_atomic
 from faultsight.core.kpi_frame import TimeWindow
-from faultsight.core.polls import COUNTERS, KEYS, LEVELS, NodePolls, joined_polls, merged_polls
+from faultsight.core.polls import (
+    CHANNEL_STATES,
+    COUNTERS,
+    KEYS,
+    LEVELS,
+    NodePolls,
+    joined_polls,
+    merged_polls,
+)
 
 __all__ = ["TelemetryFolder", "bucket_of"]
 
@@ -42,6 +50,10 @@ _SCHEMA: dict[str, pl.DataType] = {
     "round_id": pl.Int64(),
     "answered": pl.Boolean(),
     "pre_equalization": pl.Binary(),
+    # Of `faultsight.core.polls.CHANNEL_STATES`; no reader here asks for them.
+    "is_muted": pl.Boolean(),
+    "ranging": pl.String(),
+    **dict.fromkeys(CHANNEL_STATES[2:], pl.Float32()),
 }
 
 _Schema = tuple[tuple[str, pl.DataType], ...]
@@ -281,7 +293,9 @@ def _read_alike(
 
 
 def _scanned(files: list[Path], schema: _Schema) -> pl.LazyFrame:
-    return pl.scan_parquet(files, glob=False).select(name for name, _ in schema)
+    # A file may have columns that others lack, and that nobody asks for.
+    rows = pl.scan_parquet(files, glob=False, extra_columns="ignore")
+    return rows.select(name for name, _ in schema)
 
 
 def _parts(days: Sequence[Sequence[Path]]) -> Iterator[list[Path]]:

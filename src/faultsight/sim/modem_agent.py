@@ -532,7 +532,9 @@ def _modem_objects(config: AgentConfig, started: float) -> list[_Section]:
         objects[f"{_IF3}.2.1.1.{index}"] = _spread(channel, 400, 480)  # Tx power, tenth dBmV
         objects[f"{_IF3}.2.1.2.{index}"] = _growing(_COUNTER32, channel + 3, 4)  # T3
         objects[f"{_IF3}.2.1.3.{index}"] = _growing(_COUNTER32, channel + 6, 2)  # T4
+        objects[f"{_IF3}.2.1.4.{index}"] = _growing(_COUNTER32, channel + 12, 2)  # aborted
         objects[f"{_IF3}.2.1.6.{index}"] = _taps(channel + 9)
+        objects[f"{_IF3}.2.1.7.{index}"] = _growing(_COUNTER32, channel + 15, 3)  # T3 exceeded
     return [_Listed(objects)]
 
 
@@ -576,10 +578,13 @@ def _cmts_objects(config: AgentConfig, started: float) -> list[_Section]:
     status: dict[int, ColumnValue] = {
         3: lambda modem, c, _r: _number(_INTEGER, mixed(modem, c)[0] % 13 - 6),  # Rx power
         4: lambda modem, c, _r: _number(_INTEGER, 340 + mixed(modem, c)[1] % 50),  # SNR
+        5: lambda modem, c, _r: _number(_UNSIGNED32, mixed(modem, c)[11] % 40),  # reflections
         # Near the end of 32 bits, so that some totals wrap from one round to the next.
         7: counted(lambda m: 2**32 - 1 - int.from_bytes(m[2:5], "big"), lambda m: 10**6 + m[6]),
         8: counted(lambda m: m[7], lambda m: m[8]),
         9: counted(lambda m: m[9], lambda m: m[10] % 8),
+        11: lambda modem, c, _r: _number(_INTEGER, 1 if mixed(modem, c)[12] < 8 else 2),  # muted
+        12: lambda modem, c, _r: _number(_INTEGER, 6 if mixed(modem, c)[13] < 8 else 4),
     }
     return [
         _Listed(system),

@@ -30,7 +30,7 @@ def test_rates_and_lengths_are_those_of_the_paper() -> None:
         assert abs(len(mine) / (40 * 420 / days) - 1) < 0.1
         hours = [(f.end_s - f.start_s) / HOUR_S for f in mine]
         assert abs(np.quantile(hours, 0.8) / within_h - 1) < 0.12
-    assert {f.type for f in many()} == set(FAULT_TYPES)
+    assert {f.type for f in many()} == set(FAULT_TYPES) - {"tap_corrosion"}
     assert len({f.fault_id for f in many()}) == len(many())
 
 
@@ -97,6 +97,42 @@ def test_a_splitter_is_benign_and_stays() -> None:
         if (mine & is_after).sum() > 3 and (mine & ~is_after).sum() > 3:
             rise = np.median(tx[mine & is_after]) - np.median(tx[mine & ~is_after])
             assert rise > 2.0
+
+
+def test_a_corroded_tap_costs_the_power_of_its_few_modems_and_changes_no_other_fault() -> None:
+    config = CablePlantConfig(days=90)
+    tree = node_topology(config, 0)
+    usual = _faults(config)
+    more = _faults(replace(config, tap_faults_per_day=0.2))
+    at_taps = [f for f in more if f.type == "tap_corrosion"]
+    assert 9 <= len(at_taps) <= 30
+    names = tree.to_table()["tap"].to_list()
+    for fault in at_taps:
+        assert (fault.kind, fault.element_kind) == ("maintenance", "tap")
+        own = [place for place, name in enumerate(names) if name == fault.element]
+        assert fault.members.tolist() == own
+        assert 2 <= len(own) <= config.homes_per_tap
+        assert (fault.effect.loss_db >= 2).all()
+        assert fault.effect.poll_loss == 0
+    assert len({fault.element for fault in at_taps}) > 5
+    others = [f for f in more if f.type != "tap_corrosion"]
+    for before, after in zip(usual, others, strict=True):
+        assert (before.type, before.element, before.start_s, before.end_s) == (
+            after.type, after.element, after.start_s, after.end_s
+        )  # fmt: skip
+        assert before.course.bounds_s.tolist() == after.course.bounds_s.tolist()
+        assert before.effect.loss_db.tolist() == after.effect.loss_db.tolist()
+
+
+def test_where_every_tap_has_one_modem_one_of_them_corrodes() -> None:
+    config = CablePlantConfig.quiet(
+        days=30, maintenance_rate=1.0, maintenance_per_day=0.0, televisions_per_day=0.0,
+        tap_faults_per_day=0.3, homes_per_tap=1,
+    )  # fmt: skip
+    node = simulate_node(config, 0)
+    assert set(node.faults["element_kind"]) == {"tap"}
+    assert set(node.faults["n_affected"]) == {1}
+    assert node.affected.height == node.faults.height > 3
 
 
 def test_water_follows_rain_and_cold_joints_the_cold() -> None:

@@ -118,6 +118,9 @@ class CablePlantConfig:
     televisions_per_day, splitters_per_day : float
         Per fiber node: appliances that disturb at the same hour every day (beside the rate above),
         and customers who add a splitter (benign).
+    tap_faults_per_day : float
+        Per fiber node: corroded taps, beside the rate above; maintenance of `homes_per_tap` modems
+        at most, which act as attenuation does.
     maintenance_median_h, service_median_h, television_median_h, duration_sigma : float
         Lognormal lengths: 80 % of maintenance within 84 h, of service within 186 h.
     mean_dwell_h : float
@@ -248,6 +251,7 @@ class CablePlantConfig:
     service_mix: Mapping[str, float] = field(default_factory=_service_mix)
     televisions_per_day: float = 1 / 180
     splitters_per_day: float = 1 / 20
+    tap_faults_per_day: float = 0.0
     maintenance_median_h: float = 36.0
     service_median_h: float = 80.0
     television_median_h: float = 336.0

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from faultsight.core.seed import random_stream
 from faultsight.sim.cable_plant.config import CablePlantConfig
 from faultsight.sim.cable_plant.courses import Course, cold, daily, steady, telegraph, wet
-from faultsight.sim.cable_plant.topology import NodeTopology, amplifier_name
+from faultsight.sim.cable_plant.topology import NodeTopology, amplifier_name, tap_name
 from faultsight.sim.cable_plant.weather import HOUR_S, Weather
 
 __all__ = [
@@ -39,6 +39,7 @@ FAULT_TYPES: dict[str, tuple[str, ...]] = {
     "amplifier_gain_loss": ("tx_power_dbmv", "rx_power_dbmv", "snr_db", MISSING),
     "hardline_water": ("tx_power_dbmv", "snr_db"),
     "television": ("snr_db",),
+    "tap_corrosion": ("tx_power_dbmv", "snr_db"),
     "loose_drop": ("tx_power_dbmv", "snr_db", MISSING),
     "dead_modem": (MISSING,),
     "drop_water": ("tx_power_dbmv", "snr_db"),
@@ -83,7 +84,7 @@ class PlantFault:
         One of `FAULT_TYPES`, and its course in time: ``telegraph``, ``daily``, ``rain``,
         ``temperature`` or ``steady``.
     element_kind, element : str
-        ``fiber node``, ``amplifier``, ``drop`` or ``modem``, and its name.
+        ``fiber node``, ``amplifier``, ``tap``, ``drop`` or ``modem``, and its name.
     members : array of shape (affected,)
         Places of the affected modems.
     start_s, end_s : int
@@ -139,6 +140,8 @@ def node_faults(
          config.maintenance_mix, config.maintenance_median_h),
         ("maintenance", maintenance * config.televisions_per_day,
          {"television": 1.0}, config.television_median_h),
+        ("maintenance", maintenance * config.tap_faults_per_day,
+         {"tap_corrosion": 1.0}, config.maintenance_median_h),
         ("service", service * config.service_per_day, config.service_mix,
          config.service_median_h),
         ("benign", config.benign_rate * config.splitters_per_day, {"splitter": 1.0}, np.inf),
@@ -186,6 +189,8 @@ def draw_place(
         device = int(stream.integers(tree.n_devices))
         element_kind = "modem" if name == "dead_modem" else "drop"
         return element_kind, tree.device_ids[device], np.array([device])
+    if name == "tap_corrosion":
+        return _tap(tree, stream)
     least, most = config.fault_modems
     size = tree.below.sum(axis=1)
     fits = np.flatnonzero((size >= least) & (size <= most))
@@ -193,6 +198,15 @@ def draw_place(
         fits = np.argsort(np.maximum(least - size, size - most), kind="stable")[:1]
     amplifier = int(stream.choice(fits))
     return "amplifier", amplifier_name(amplifier), np.flatnonzero(tree.below[amplifier])
+
+
+def _tap(tree: NodeTopology, stream: np.random.Generator) -> tuple[str, str, NDArray[np.int64]]:
+    """Draw a tap, of those with two modems if there are any: with one it looks like a drop."""
+    places = np.stack([tree.amplifier_of_device, tree.tap_of_device])
+    taps, tap_of_device, counts = np.unique(places, axis=1, return_inverse=True, return_counts=True)
+    shared = np.flatnonzero(counts >= 2)
+    tap = int(stream.choice(shared if len(shared) else np.arange(len(counts))))
+    return "tap", tap_name(*taps[:, tap].tolist()), np.flatnonzero(tap_of_device.ravel() == tap)
 
 
 def draw_effect(config: CablePlantConfig, name: str, stream: np.random.Generator) -> Effect:
@@ -203,7 +217,7 @@ def draw_effect(config: CablePlantConfig, name: str, stream: np.random.Generator
         return np.float32(stream.uniform(*span))
 
     match name:
-        case "attenuation" | "hardline_water":
+        case "attenuation" | "hardline_water" | "tap_corrosion":
             return Effect(every * of(config.attenuation_db), every * of(config.attenuation_snr_db))
         case "suck_out":
             one = nothing.copy()

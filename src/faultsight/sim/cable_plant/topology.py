@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from faultsight.core.seed import random_stream
 from faultsight.sim.cable_plant.config import CablePlantConfig
 
-__all__ = ["NodeTopology", "amplifier_name", "node_topology"]
+__all__ = ["NodeTopology", "amplifier_name", "node_topology", "tap_name"]
 
 _M_PER_DEGREE = 111_320.0
 _PLANT_M = 12_000.0
@@ -65,7 +65,7 @@ class NodeTopology:
                 "fnode": [self.fnode] * self.n_devices,
                 "amplifier": [amplifier_name(a) for a in own],
                 "amplifier_parent": [amplifier_name(p) or None for p in self.parents[own].tolist()],
-                "tap": [f"{amplifier_name(a)}-T{tap + 1:02d}" for a, tap in taps],
+                "tap": [tap_name(a, tap) for a, tap in taps],
                 "latitude": self.latitude,
                 "longitude": self.longitude,
             }
@@ -75,6 +75,11 @@ class NodeTopology:
 def amplifier_name(amplifier: int) -> str:
     """Return what an amplifier is called; the fiber node itself (-1) has no such name."""
     return f"A{amplifier + 1:02d}" if amplifier >= 0 else ""
+
+
+def tap_name(amplifier: int, tap: int) -> str:
+    """Return what a tap of an amplifier is called."""
+    return f"{amplifier_name(amplifier)}-T{tap + 1:02d}"
 
 
 def node_topology(config: CablePlantConfig, index: int, *, seed: int = 0) -> NodeTopology:

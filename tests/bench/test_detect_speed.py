@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from faultsight.bench.engine import Context, run_scenario
 from faultsight.bench.plain_anotuner import plain_scores
@@ -16,7 +17,10 @@ from faultsight.detect.anotuner._network import SlidingNetwork
 from faultsight.sim.base_stations import StationsConfig, simulate_stations
 
 
-def test_every_part_is_timed_and_compared_with_the_plain_way() -> None:
+def test_every_part_is_timed_and_compared_with_the_plain_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     told: list[str] = []
     context = Context(cases=2, seconds=0.5, progress=told.append)
     result = run_scenario("detect/speed", context)
@@ -30,6 +34,7 @@ def test_every_part_is_timed_and_compared_with_the_plain_way() -> None:
     ]
     assert len(told) == len(parts)
     for row in result.rows:
+        assert row["device"] == "cpu"
         assert float(row["seconds"] or 0) > 0
         assert row["points"] == (2 if row["part"] == "tick" else 168 * int(row["stations"] or 0))
         if sys.platform == "linux":
@@ -42,6 +47,7 @@ def test_every_part_is_timed_and_compared_with_the_plain_way() -> None:
         )
     epochs = result.rows[-1]["epochs"]
     assert epochs == 20 or any(f"after {epochs} of 20 epochs" in note for note in result.notes)
+    assert 0 < float(result.rows[-1]["loss"] or 0) < 100
 
 
 def test_only_what_is_asked_for_is_run(monkeypatch: pytest.MonkeyPatch) -> None:

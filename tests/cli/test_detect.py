@@ -355,6 +355,7 @@ def test_a_version_that_is_not_there(story: Story) -> None:
         (("--set", "epochs=two"), "epochs must be of type int"),
         (("--set", "threshold=mean"), "no threshold is called 'mean'"),
         (("--mode", "best"), "--mode"),
+        (("--device", "tpu"), "device is 'cpu' or 'cuda', not 'tpu'"),
     ],
 )
 def test_wrong_settings_are_told_before_training(

@@ -85,6 +85,9 @@ def fit(
         Mode, Option(help="Settings to start from: ours, or the published model's.")
     ] = Mode.DEFAULT,
     set_: Set = None,
+    device: Annotated[
+        str, Option(metavar="cpu|cuda", help="Where to train; cuda is a GPU that torch sees.")
+    ] = "cpu",
     timestamp: Timestamp = "timestamp",
     entity: Entity = "entity",
     label: Label = "label",
@@ -108,14 +111,14 @@ def fit(
     THRESHOLDS.load(config.threshold)
     if model.exists() and not model.is_dir():
         raise SettingError(f"--model: {model} is a file; name a folder")
+    checkpoint = model / "training.safetensors"
+    detector = AnoTuner(config, checkpoint=checkpoint, device=device)
     console = _console(json_target)
     tables = KpiTables(data, timestamp, entity, label, kpis, interval_s)
     frames, dropped = tables.read(partial(_say, console))
     _check_enough(frames, data)
     tell_still(frames, partial(_say, console))
     _say(console, f"rows {step_text(frames[0].interval_s)} apart")
-    checkpoint = model / "training.safetensors"
-    detector = AnoTuner(config, checkpoint=checkpoint)
     try:
         with progress("training") as told:
             detector.fit(frames, progress=told)

@@ -15,6 +15,7 @@ from faultsight.bench.engine import Context, Outcome, Row, Scenario
 from faultsight.bench.peak_memory import PeakMemory, memory_note
 from faultsight.core.errors import UnknownMemberError
 from faultsight.core.kpi_frame import KpiFrame
+from faultsight.detect.contract import Score
 from faultsight.detect.scaling import Scaling
 from faultsight.sim.base_stations import StationsConfig, simulate_stations
 
@@ -41,6 +42,11 @@ class DetectSpeed(Scenario):
     many stations. ``tick``: one more row of 100,000 stations, each with its own medians and
     levels. ``training``: the default configuration on a week of 200 stations.
 
+    Where torch sees a GPU, all but the plain way is run once more with the network there
+    (``device`` is ``cuda``): ``speedup`` is over the plain way on this machine's processor,
+    ``apart_from_cpu`` the largest relative difference of a total, ``gpu_memory_mb`` the largest
+    memory of torch's tensors there.
+
     ``cases`` lowers every number of stations to so many. ``seconds`` ends repeats, and training
     after the epoch that goes beyond it.
     """
@@ -48,8 +54,8 @@ class DetectSpeed(Scenario):
     id: ClassVar[str] = "detect/speed"
     title: ClassVar[str] = "Seconds and memory of AnoTuner: scoring, one tick, training"
     shown: ClassVar[tuple[str, ...]] = (
-        "part", "method", "stations", "points", "seconds", "speedup", "microseconds_per_point",
-        "memory_mb", "added_mb",
+        "part", "method", "device", "stations", "points", "seconds", "speedup",
+        "microseconds_per_point", "memory_mb", "added_mb",
     )  # fmt: skip
 
     def run(self, context: Context) -> Outcome:
@@ -76,39 +82,53 @@ class DetectSpeed(Scenario):
             "weights are of one epoch of training, which changes no time",
             memory_note(),
         ]
-        wanted = {method: model for method, model in models.items() if context.wants(method)}
         n_ticking = min(_TICK_STATIONS, context.cases or _TICK_STATIONS)
-        rows: list[Row] = [
-            _told(_tick_row(method, model, fleet.test[:n], n_ticking), context)
-            for method, model in wanted.items()
-        ]
-        scored = [
-            _told(_score_row("score", method, model, fleet.test[:n], context), context)
-            for method, model in wanted.items()
-        ]
-        if context.wants("plain"):
-            if importlib.util.find_spec("statsmodels") is None:
-                notes.append("left out: plain needs statsmodels; install faultsight[forecast]")
-            else:
-                notes.append(
-                    f"plain scores no row before the end of the first window of {_WINDOW}, and "
-                    "has the better of one thread and one for each core in torch"
-                )
-                plain = _plain_row(models["anotuner-sliding"], fleet.test[:n], context)
-                for row in scored:
-                    row["speedup"] = float(plain["seconds"] or 0) / float(row["seconds"] or 1)
-                scored.append(_told(plain, context))
-        rows += scored
-        for times in _TIMES_AS_MANY:
+        rows: list[Row] = []
+        plain: Row | None = None
+        for device in _devices(notes):
+            wanted = {
+                method: _on(model, device)
+                for method, model in models.items()
+                if context.wants(method)
+            }
             rows += [
-                _told(
-                    _score_row("growth", method, model, fleet.test[: n * times], context), context
-                )
+                _told(_tick_row(method, model, fleet.test[:n], n_ticking), context)
                 for method, model in wanted.items()
             ]
-        if context.wants("anotuner"):
-            rows.append(_told(_training_row(train, context, notes), context))
+            scored = [
+                _told(_score_row("score", method, model, fleet.test[:n], context), context)
+                for method, model in wanted.items()
+            ]
+            rows += scored
+            if device == "cpu" and context.wants("plain"):
+                plain = self._plain(models["anotuner-sliding"], fleet.test[:n], context, notes)
+                rows += [] if plain is None else [plain]
+            if plain is not None:
+                for row in scored:
+                    row["speedup"] = float(plain["seconds"] or 0) / float(row["seconds"] or 1)
+            for times in _TIMES_AS_MANY:
+                rows += [
+                    _told(
+                        _score_row("growth", method, model, fleet.test[: n * times], context),
+                        context,
+                    )
+                    for method, model in wanted.items()
+                ]
+            if context.wants("anotuner"):
+                rows.append(_told(_training_row(train, device, context, notes), context))
         return Outcome(rows, notes)
+
+    def _plain(
+        self, model: AnoTuner, frames: Sequence[KpiFrame], context: Context, notes: list[str]
+    ) -> Row | None:
+        if importlib.util.find_spec("statsmodels") is None:
+            notes.append("left out: plain needs statsmodels; install faultsight[forecast]")
+            return None
+        notes.append(
+            f"plain scores no row before the end of the first window of {_WINDOW}, and "
+            "has the better of one thread and one for each core in torch"
+        )
+        return _told(_plain_row(model, frames, context), context)
 
 
 def _score_row(
@@ -117,10 +137,11 @@ def _score_row(
     seconds = _best_seconds(lambda: model.score(frames), context.seconds)
     points = sum(len(frame) for frame in frames)
     memory = PeakMemory()
-    model.score(frames)
+    scores = model.score(frames)
     return {
         "part": part,
         "method": method,
+        "device": model.device,
         "stations": len(frames),
         "points": points,
         "kpis": len(model.kpis),
@@ -128,6 +149,7 @@ def _score_row(
         "seconds": seconds,
         "microseconds_per_point": seconds / points * 1e6,
         **memory.since(),
+        **_on_gpu(model, frames, scores),
     }
 
 
@@ -154,6 +176,7 @@ def _plain_row(model: AnoTuner, frames: Sequence[KpiFrame], context: Context) ->
     return {
         "part": "score",
         "method": "plain",
+        "device": "cpu",
         "stations": len(frames),
         "points": points,
         "kpis": len(model.kpis),
@@ -187,6 +210,7 @@ def _tick_row(method: str, model: AnoTuner, frames: Sequence[KpiFrame], n_statio
     return {
         "part": "tick",
         "method": method,
+        "device": model.device,
         "stations": n_stations,
         "points": n_stations,
         "kpis": len(model.kpis),
@@ -196,28 +220,35 @@ def _tick_row(method: str, model: AnoTuner, frames: Sequence[KpiFrame], n_statio
         "microseconds_per_point": best / n_stations * 1e6,
         "start_seconds": start_seconds,
         **memory.since(),
+        **_on_gpu(model),
     }
 
 
-def _training_row(frames: Sequence[KpiFrame], context: Context, notes: list[str]) -> Row:
+def _training_row(
+    frames: Sequence[KpiFrame], device: str, context: Context, notes: list[str]
+) -> Row:
     from faultsight.detect.anotuner import AnoTuner, AnoTunerConfig
 
     config = AnoTunerConfig(seed=context.seed)
+    model = AnoTuner(config, device=device)
+    if device != "cpu":  # There all has been trained once by now.
+        AnoTuner(AnoTunerConfig(epochs=1), device=device).fit(frames[:1])
     start = time.perf_counter()
-    epochs = 0
+    epochs, loss = 0, float("nan")
 
     def watch(line: str) -> None:
-        nonlocal epochs
+        nonlocal epochs, loss
         epochs += line.startswith("epoch")
+        loss = float(line.rpartition(" ")[2])
         if time.perf_counter() - start > context.seconds:
             raise _OutOfTimeError
 
     memory = PeakMemory()
     try:
-        AnoTuner(config).fit(frames, progress=watch)
+        model.fit(frames, progress=watch)
     except _OutOfTimeError:
         notes.append(
-            f"training was ended after {epochs} of {config.epochs} epochs, beyond "
+            f"training ({device}) was ended after {epochs} of {config.epochs} epochs, beyond "
             f"{context.seconds:g} s"
         )
     seconds = time.perf_counter() - start
@@ -225,6 +256,7 @@ def _training_row(frames: Sequence[KpiFrame], context: Context, notes: list[str]
     return {
         "part": "training",
         "method": "anotuner",
+        "device": device,
         "stations": len(frames),
         "points": points,
         "kpis": len(frames[0].kpis),
@@ -232,12 +264,50 @@ def _training_row(frames: Sequence[KpiFrame], context: Context, notes: list[str]
         "seconds": seconds,
         "microseconds_per_point": seconds / points * 1e6,
         "epochs": epochs,
+        "loss": loss,
         **memory.since(),
+        **_on_gpu(model),
     }
 
 
 class _OutOfTimeError(Exception):
     pass
+
+
+def _devices(notes: list[str]) -> list[str]:
+    """Return where networks can run here, and note which GPU it is."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return ["cpu"]
+    notes.append(
+        f"device cuda: {torch.cuda.get_device_name()}, CUDA {torch.version.cuda}, float32 without "
+        "TF32; scores and ticks are back in this process, and training has ended there, before "
+        "the clock is read"
+    )
+    return ["cpu", "cuda"]
+
+
+def _on(model: AnoTuner, device: str) -> AnoTuner:
+    there = copy.copy(model)
+    there.device = device
+    return there
+
+
+def _on_gpu(model: AnoTuner, frames: Sequence[KpiFrame] = (), scores: Sequence[Score] = ()) -> Row:
+    """Return what is told of a GPU alone: its memory since the last row, and how totals differ."""
+    if model.device == "cpu":
+        return {}
+    import torch
+
+    row: Row = {"gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6}
+    torch.cuda.reset_peak_memory_stats()
+    if scores:
+        here = {score.entity: score.total for score in _on(model, "cpu").score(frames)}
+        row["apart_from_cpu"] = max(
+            float(np.nanmax(np.abs(score.total / here[score.entity] - 1.0))) for score in scores
+        )
+    return row
 
 
 def _of_more(model: AnoTuner, entities: Sequence[str]) -> AnoTuner:

@@ -31,6 +31,7 @@ from faultsight.detect.contract import Progress, Score, silent
 from faultsight.detect.levelled import LevelledDetector
 from faultsight.detect.scaling import Scaling
 from faultsight.detect.thresholds import THRESHOLDS
+from faultsight.detect.torch_device import checked_device
 from faultsight.detect.tuning.active_learning import Query
 from faultsight.detect.tuning.aggregation import aggregate, remember
 from faultsight.detect.tuning.pattern_head import PatternHead
@@ -161,9 +162,15 @@ class AnoTuner(LevelledDetector):
         The settings; ``AnoTunerConfig.paper()`` is the paper's model.
     checkpoint : path, optional
         A file that training writes after each epoch and goes on from if it was interrupted.
+    device : {"cpu", "cuda"}
+        Where the network is trained and scores: on the processor, or on a GPU that torch sees.
+        Fine-tuning by marks stays on the processor. No part of a saved model; may be set again.
+        The same seed gives the same bytes on the processor alone.
 
     Attributes
     ----------
+    device : str
+        See above.
     levels : dict of str to float
         The deployed level of each entity: a row alarms when its score is above.
     usual : dict of str to array of shape (kpi,)
@@ -199,9 +206,14 @@ class AnoTuner(LevelledDetector):
     name = "anotuner"
 
     def __init__(
-        self, config: AnoTunerConfig | None = None, *, checkpoint: Path | str | None = None
+        self,
+        config: AnoTunerConfig | None = None,
+        *,
+        checkpoint: Path | str | None = None,
+        device: str = "cpu",
     ) -> None:
         self.config = config or AnoTunerConfig()
+        self.device = device
         self.checkpoint = Path(checkpoint) if checkpoint else None
         self.levels: dict[str, float] = {}
         self.usual: dict[str, NDArray[np.float64]] = {}
@@ -213,6 +225,21 @@ class AnoTuner(LevelledDetector):
         self.marks: tuple[Mark, ...] = ()
         self.ancestor: AnoTuner | None = None
         self._kept: KeptDeviations | None = None
+
+    @property
+    def device(self) -> str:
+        """Where the network runs.
+
+        Raises
+        ------
+        SettingError
+            When it is set to one that is not there.
+        """
+        return self._device
+
+    @device.setter
+    def device(self, name: str) -> None:
+        self._device = checked_device(name)
 
     def _fit(self, frames: Sequence[KpiFrame], progress: Progress) -> None:
         config = self.config
@@ -230,7 +257,7 @@ class AnoTuner(LevelledDetector):
         self.network: Network
         self.network, self.losses = train(
             config.form, bank, config.training, shape,
-            checkpoint=self.checkpoint, progress=progress,
+            checkpoint=self.checkpoint, device=self.device, progress=progress,
         )  # fmt: skip
         self.spans = {frame.entity: frame.window for frame in frames}
         self.head = self.patterns = None
@@ -289,7 +316,7 @@ class AnoTuner(LevelledDetector):
         """Yield deviations, a shard of the fleet at a time."""
         for shard in _shards(frames, self.condition.n_channels):
             bank = self._bank([self.scaling.apply(frame) for frame in shard])
-            found = deviations(self.network, bank, window=self.config.window)
+            found = deviations(self.network, bank, window=self.config.window, device=self.device)
             yield from zip((frame.entity for frame in shard), found, strict=True)
 
     def _bank(self, scaled: Sequence[KpiFrame]) -> RowBank:

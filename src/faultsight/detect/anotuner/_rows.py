@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -85,8 +85,13 @@ class RowBank:
 
     def windows(self, starts: Tensor, length: int) -> Windows:
         """Return the windows that start at these rows of the bank."""
-        place = starts[:, None] + torch.arange(length)
+        place = (starts[:, None] + torch.arange(length)).to(self.rows.device)
         return Windows(self.rows[place], self.known[place], self.conditions[place])
+
+    def to(self, device: str) -> RowBank:
+        """Return the bank with its tensors on a device."""
+        rows, known, conditions = (x.to(device) for x in (self.rows, self.known, self.conditions))
+        return replace(self, rows=rows, known=known, conditions=conditions)
 
     def ends(self, entity: int, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Return the bank rows of an entity's rows; of all of them if none are named."""

@@ -1,12 +1,17 @@
-"""What each form of the network keeps of a fleet, so that it can go on with the next row."""
+"""What each form of the network keeps of a fleet, so that it can go on with the next row.
+
+It is kept where the network runs: on a GPU, only a row goes there and its reconstruction back.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import copy
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from faultsight.detect.anotuner._network import SlidingNetwork, StreamingNetwork, StreamState
 from faultsight.detect.anotuner.conditions.profile import Profile
@@ -15,6 +20,10 @@ __all__ = ["NextRow", "SlidFleet", "StreamedFleet"]
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+
+AnyNetwork = TypeVar("AnyNetwork", StreamingNetwork, SlidingNetwork)
+
+_BATCH_ON_GPU = 8192
 
 
 class NextRow(NamedTuple):
@@ -41,33 +50,36 @@ class StreamedFleet:
     is_endless = True
     """Whether a row counts for ever, so that the network has to be shown each."""
 
-    def __init__(self, network: StreamingNetwork, n_entities: int) -> None:
-        self.network = network
+    def __init__(self, network: StreamingNetwork, n_entities: int, *, device: str = "cpu") -> None:
+        self._device = device
+        self.network = _copied(network, device)
+        if device != "cpu":
+            self.batch = _BATCH_ON_GPU
         shape = network.shape
-        self._before = torch.zeros(n_entities, 2, shape.n_kpis)
+        self._before = torch.zeros(n_entities, 2, shape.n_kpis, device=device)
         # Hidden and cell state of the encoder, then of the decoder.
-        self._states = [torch.zeros(n_entities, shape.n_hidden) for _ in range(4)]
+        self._states = [torch.zeros(n_entities, shape.n_hidden, device=device) for _ in range(4)]
 
     def take_in(self, who: slice, row: NextRow) -> Floats:
         """Return the reconstruction of the row, and keep the state after it."""
-        values = torch.from_numpy(row.values)[:, None]
+        values = _sent(row.values, self._device)[:, None]
         before = self._before[who]
-        first = torch.from_numpy(row.first)
+        first = _sent(row.first, self._device)
         before[first] = values[first]
         states = [state[who][None] for state in self._states]
         told = np.stack([row.usual, row.forecast], axis=2).reshape(len(row.values), 1, -1)
         with torch.inference_mode():
             found, after = self.network.advance(
                 values,
-                torch.from_numpy(told),
+                _sent(told, self._device),
                 StreamState(before, (states[0], states[1]), (states[2], states[3])),
             )
             self._before[who] = after.before
-            waiting = torch.from_numpy(~row.begun)
+            waiting = _sent(~row.begun, self._device)
             for state, now in zip(self._states, (*after.encoder, *after.decoder), strict=True):
                 state[who] = now[0]
                 state[who][waiting] = 0.0
-            reconstructed: Floats = found[:, 0].numpy()
+            reconstructed: Floats = found[:, 0].cpu().numpy()
         return reconstructed
 
 
@@ -83,47 +95,61 @@ class SlidFleet:
 
     def __init__(
         self, network: SlidingNetwork, window: int, interval_s: int,
-        profile: Profile, places: NDArray[np.int64],
+        profile: Profile, places: NDArray[np.int64], *, device: str = "cpu",
     ) -> None:  # fmt: skip
-        self.network = network
+        self._device = device
+        self.network = _copied(network, device)
+        if device != "cpu":
+            self.batch = _BATCH_ON_GPU
         self._window, self._interval_s = window, interval_s
-        self._profile, self._places = profile, places
+        self._profile, self._places = profile, _sent(places, self._device)
+        self._medians = _sent(profile.medians, self._device)
         shape = len(places), window, network.shape.n_kpis
-        self._values = np.zeros(shape, dtype=np.float32)
-        self._forecasts = np.zeros(shape, dtype=np.float32)
+        self._values = torch.zeros(shape, device=device)
+        self._forecasts = torch.zeros(shape, device=device)
         self._begun_s = np.zeros(len(places), dtype=np.int64)
 
     def keep(self, who: slice, row: NextRow) -> None:
         """Keep the row; one that is an entity's first is also what stood before it."""
         values, forecasts = self._values[who], self._forecasts[who]
+        forecast = _sent(row.forecast, self._device)
         if row.first.any():
-            values[row.first] = row.forecast[row.first, None]
-            forecasts[row.first] = row.forecast[row.first, None]
+            first = _sent(row.first, self._device)
+            values[first] = forecast[first, None]
+            forecasts[first] = forecast[first, None]
             self._begun_s[who][row.first] = row.time_s
         place = row.time_s // self._interval_s % self._window
-        values[:, place] = row.values
-        forecasts[:, place] = row.forecast
+        values[:, place] = _sent(row.values, self._device)
+        forecasts[:, place] = forecast
 
     def take_in(self, who: slice, row: NextRow) -> Floats:
         """Return the reconstruction of the row at the end of its window, and keep the row."""
         self.keep(who, row)
         oldest = (row.time_s // self._interval_s + 1) % self._window
         values = _unrolled(self._values[who], oldest)
-        told = np.empty((*values.shape, 2), dtype=np.float32)
+        told = torch.empty(*values.shape, 2, device=self._device)
         times_s = row.time_s - np.arange(self._window - 1, -1, -1) * self._interval_s
         # Before an entity's first row its condition is that of the first.
         slots = self._profile.slots(np.maximum(times_s, self._begun_s[who, None]))
-        told[..., 0] = self._profile.medians[self._places[who, None], slots]
+        told[..., 0] = self._medians[self._places[who, None], _sent(slots, self._device)]
         told[..., 1] = _unrolled(self._forecasts[who], oldest)
         with torch.inference_mode():
-            latent, _ = self.network.encode(torch.from_numpy(values))
+            latent, _ = self.network.encode(values)
             latent = latent[:, None].expand(-1, self._window, -1)
-            conditions = torch.from_numpy(told.reshape(*values.shape[:2], -1))
+            conditions = told.reshape(*values.shape[:2], -1)
             hidden, _ = self.network.decoder(torch.cat([latent, conditions], dim=-1))
             # Only the last row is put out: that of the whole window takes a tenth of the time.
-            reconstructed: Floats = self.network.output(hidden[:, -1]).numpy()
+            reconstructed: Floats = self.network.output(hidden[:, -1]).cpu().numpy()
         return reconstructed
 
 
-def _unrolled(ring: Floats, oldest: int) -> Floats:
-    return np.concatenate([ring[:, oldest:], ring[:, :oldest]], axis=1)
+def _copied(network: AnyNetwork, device: str) -> AnyNetwork:
+    return network if device == "cpu" else copy.deepcopy(network).to(device)
+
+
+def _sent(table: NDArray[Any], device: str) -> Tensor:
+    return torch.from_numpy(table).to(device)
+
+
+def _unrolled(ring: Tensor, oldest: int) -> Tensor:
+    return torch.cat([ring[:, oldest:], ring[:, :oldest]], dim=1)

@@ -98,6 +98,7 @@ def train(
     shape: NetworkShape,
     *,
     checkpoint: Path | None = None,
+    device: str = "cpu",
     progress: Progress = silent,
 ) -> tuple[Network, list[float]]:
     """Train a network on every window of the bank.
@@ -109,16 +110,20 @@ def train(
     checkpoint : path, optional
         A file written after each epoch. If it is there and fits, training goes on from it and
         ends with the same weights as if it had never stopped.
+    device : {"cpu", "cuda"}
+        Where steps are taken. All is drawn on the processor, so that a GPU learns from the same
+        weights, windows and noise.
 
     Returns
     -------
     network, losses
-        Trained, in evaluation mode; the mean loss of each epoch.
+        Trained, in evaluation mode and on the processor; the mean loss of each epoch.
     """
     starts = _starts(bank, config)
-    network = make_network(form, shape, seed=config.seed)
+    network = make_network(form, shape, seed=config.seed).to(device)
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     identity = _identity(form, bank, config, shape)
+    bank = bank.to(device)
     losses: list[float] = []
     if checkpoint is not None and checkpoint.is_file():
         losses = _resume(checkpoint, identity, network, adam)
@@ -141,7 +146,7 @@ def train(
         progress(f"epoch {epoch + 1} of {config.epochs}: loss {losses[-1]:.4f}")
         if checkpoint is not None:
             _keep(checkpoint, identity, network, adam, losses)
-    return network.eval(), losses
+    return network.cpu().eval(), losses
 
 
 def _starts(bank: RowBank, config: Training) -> Tensor:

@@ -73,7 +73,8 @@ class AnoTunerStream:
     Parameters
     ----------
     model : AnoTuner
-        Fitted, of either form, with the ``"profile"`` condition.
+        Fitted, of either form, with the ``"profile"`` condition; its network runs on the model's
+        device, the rest on the processor.
     entities : sequence of str
         Whose rows come in, and in which order. Ones that the model has not seen have the fleet's
         medians, as in `AnoTuner.score`.
@@ -148,11 +149,12 @@ class AnoTunerStream:
         self._patterns = model.patterns
         self._fleet: StreamedFleet | SlidFleet
         if isinstance(model.network, StreamingNetwork):
-            self._fleet = StreamedFleet(model.network, len(self.entities))
+            self._fleet = StreamedFleet(model.network, len(self.entities), device=model.device)
         elif isinstance(model.network, SlidingNetwork):
             self._fleet = SlidFleet(
-                model.network, model.config.window, self.interval_s, self._profile, self._who
-            )
+                model.network, model.config.window, self.interval_s, self._profile, self._who,
+                device=model.device,
+            )  # fmt: skip
 
     def advance(self, time_s: int, values: ArrayLike, *, residuals: bool = False) -> Tick:
         """Score the next row of every entity.

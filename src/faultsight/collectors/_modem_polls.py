@@ -216,15 +216,16 @@ class ModemPoller:
         if plan is None:
             plan = poll.plan = await self._learned(session, poll)
         told = await self._ask(session, poll, plan, in_parts=in_parts)
-        if plan is target.plan and not all(power in told for power in plan.powers):
-            # A channel has gone since the round in which they were learned.
-            plan = poll.plan = await self._learned(session, poll)
-            told = await self._ask(session, poll, plan, in_parts=in_parts)
-        if told and plan.channels and not any(power in told for power in plan.powers):
-            older = await self._learned_older(session, poll, plan)
-            if older is not None:
-                plan = poll.plan = older
+        if not all(power in told for power in plan.powers):
+            if plan is target.plan:
+                # A channel has gone since the round in which they were learned.
+                plan = poll.plan = await self._learned(session, poll)
                 told = await self._ask(session, poll, plan, in_parts=in_parts)
+            if told and not any(power in told for power in plan.powers):
+                older = await self._learned_older(session, poll, plan)
+                if older is not None:
+                    plan = poll.plan = older
+                    told = await self._ask(session, poll, plan, in_parts=in_parts)
         if told:
             poll.told = [told.get(oid) for oid in plan.oids]
         else:

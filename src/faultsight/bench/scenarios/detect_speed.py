@@ -45,7 +45,7 @@ class DetectSpeed(Scenario):
     Where torch sees a GPU, all but the plain way is run once more with the network there
     (``device`` is ``cuda``): ``speedup`` is over the plain way on this machine's processor,
     ``apart_from_cpu`` the largest relative difference of a total, ``gpu_memory_mb`` the largest
-    memory of torch's tensors there.
+    memory that torch held there, workspaces of its threads included.
 
     ``cases`` lowers every number of stations to so many. ``seconds`` ends repeats, and training
     after the epoch that goes beyond it.
@@ -136,7 +136,7 @@ def _score_row(
 ) -> Row:
     seconds = _best_seconds(lambda: model.score(frames), context.seconds)
     points = sum(len(frame) for frame in frames)
-    memory = PeakMemory()
+    memory = _Memory(model.device)
     scores = model.score(frames)
     return {
         "part": part,
@@ -149,7 +149,7 @@ def _score_row(
         "seconds": seconds,
         "microseconds_per_point": seconds / points * 1e6,
         **memory.since(),
-        **_on_gpu(model, frames, scores),
+        **_apart_from_cpu(model, frames, scores),
     }
 
 
@@ -159,7 +159,7 @@ def _plain_row(model: AnoTuner, frames: Sequence[KpiFrame], context: Context) ->
     from faultsight.bench.plain_anotuner import plain_scores
 
     plain_scores(model, frames[:1])
-    memory = PeakMemory()
+    memory = _Memory("cpu")
     runs = []
     threads = torch.get_num_threads()
     for n_threads in dict.fromkeys((1, os.cpu_count() or 1)):
@@ -193,7 +193,7 @@ def _plain_row(model: AnoTuner, frames: Sequence[KpiFrame], context: Context) ->
 def _tick_row(method: str, model: AnoTuner, frames: Sequence[KpiFrame], n_stations: int) -> Row:
     from faultsight.detect.anotuner.stream import AnoTunerStream
 
-    memory = PeakMemory()
+    memory = _Memory(model.device)
     entities = [f"station-{i}" for i in range(n_stations)]
     start = time.perf_counter()
     stream = AnoTunerStream(_of_more(model, entities), entities)
@@ -220,7 +220,6 @@ def _tick_row(method: str, model: AnoTuner, frames: Sequence[KpiFrame], n_statio
         "microseconds_per_point": best / n_stations * 1e6,
         "start_seconds": start_seconds,
         **memory.since(),
-        **_on_gpu(model),
     }
 
 
@@ -243,7 +242,7 @@ def _training_row(
         if time.perf_counter() - start > context.seconds:
             raise _OutOfTimeError
 
-    memory = PeakMemory()
+    memory = _Memory(device)
     try:
         model.fit(frames, progress=watch)
     except _OutOfTimeError:
@@ -266,7 +265,6 @@ def _training_row(
         "epochs": epochs,
         "loss": loss,
         **memory.since(),
-        **_on_gpu(model),
     }
 
 
@@ -294,20 +292,33 @@ def _on(model: AnoTuner, device: str) -> AnoTuner:
     return there
 
 
-def _on_gpu(model: AnoTuner, frames: Sequence[KpiFrame] = (), scores: Sequence[Score] = ()) -> Row:
-    """Return what is told of a GPU alone: its memory since the last row, and how totals differ."""
+def _apart_from_cpu(model: AnoTuner, frames: Sequence[KpiFrame], scores: Sequence[Score]) -> Row:
+    """Return the largest relative difference of a GPU's totals."""
     if model.device == "cpu":
         return {}
-    import torch
+    here = {score.entity: score.total for score in _on(model, "cpu").score(frames)}
+    apart = [np.abs(score.total / here[score.entity] - 1.0) for score in scores]
+    return {"apart_from_cpu": float(np.nanmax(np.concatenate(apart)))}
 
-    row: Row = {"gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6}
-    torch.cuda.reset_peak_memory_stats()
-    if scores:
-        here = {score.entity: score.total for score in _on(model, "cpu").score(frames)}
-        row["apart_from_cpu"] = max(
-            float(np.nanmax(np.abs(score.total / here[score.entity] - 1.0))) for score in scores
-        )
-    return row
+
+class _Memory:
+    """The largest memory of this process since now and, if a GPU is in use, of that."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._process = PeakMemory()
+        if device != "cpu":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+
+    def since(self) -> Row:
+        row = self._process.since()
+        if self._device != "cpu":
+            import torch
+
+            row["gpu_memory_mb"] = torch.cuda.max_memory_allocated() / 1e6
+        return row
 
 
 def _of_more(model: AnoTuner, entities: Sequence[str]) -> AnoTuner:

@@ -43,6 +43,8 @@ def results_page() -> list[str]:
         lines += ["", "## Detection: all methods, untuned, on whole test parts", ""]
         lines += _base_table(published_rows("detect-leaderboard"))
     lines += ["", "## Detection: speed", "", *_plain("detect-speed")]
+    lines += ["", "## Detection: speed beside a GPU, on another machine", ""]
+    lines += _plain("detect-speed-gpu")
     for name in _DIAGNOSIS:
         if (REPORTS / f"{name}.json").is_file():
             title = name.partition("-")[2]
@@ -140,6 +142,27 @@ def memory_table() -> list[str]:
                            if row["part"] == "method" and row["method"] == "anotuner")  # fmt: skip
                 cells[-1] += f" (mean rank {mean[f'{metric}_mean_rank']:.2f})"
         table.append([name, *cells])
+    return _markdown(table)
+
+
+def gpu_table() -> list[str]:
+    """Return AnoTuner's seconds on a GPU, and on the processor beside it."""
+    parts = {"training": "20 epochs on a week of {} stations",
+             "score": "a week of {} stations", "tick": "a row of {} stations"}  # fmt: skip
+    forms = {"anotuner": "streaming", "anotuner-sliding": "sliding"}
+    rows = {
+        (row["part"], row["method"], row["device"]): row
+        for row in published_rows("detect-speed-gpu")
+        if row["part"] in parts
+    }
+    table = [["seconds for", "form", "processor", "GPU", "times as fast"]]
+    for part, text in parts.items():
+        for method, form in forms.items():
+            if (part, method, "cuda") in rows:
+                there = rows[part, method, "cuda"]
+                cpu, gpu = rows[part, method, "cpu"]["seconds"], there["seconds"]
+                what = text.format(f"{there['stations']:,}")
+                table.append([what, form, f"{cpu:.3g}", f"{gpu:.3g}", f"{cpu / gpu:.1f}"])
     return _markdown(table)
 
 

@@ -33,6 +33,13 @@ def test_the_standings_of_detectors_in_the_readme_are_the_result_that_was_writte
     assert "\n".join(table) in (ROOT / "README.md").read_text()
 
 
+def test_the_table_of_a_gpu_is_the_result_that_was_written() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
+    table = tables["gpu_table"]()
+    assert len(table) == 2 + 5
+    assert "\n".join(table) in (ROOT / "docs" / "explanation" / "anotuner.md").read_text()
+
+
 def test_the_table_of_verdicts_in_the_readme_is_the_result_that_was_written() -> None:
     tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
     table = tables["verdict_table"]()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,25 +95,15 @@ def preprocessing_table(feature: str) -> str:
     return markdown(["regime", *(f"`{method}`" for method in methods)], body)
 
 
-def look_back_table() -> str:
+def look_back_table(faults: str, feature: str) -> str:
     found = cells("lookback", "faults", "feature", "method", "days")
-    faults, features = names(found, 0), ("snr", "tx_power")
-    columns = [
-        (fault, feature, method)
-        for fault in faults
-        for feature in features
-        for method in ("average", "telapart")
+    methods = [method for method in names(found, 2) if method != "random"]
+    days = sorted({key[3] for key in found if key[0] == faults})
+    body = [
+        [str(day), *(with_spread(found[faults, feature, m, day], "ari_anomalous") for m in methods)]
+        for day in days
     ]
-    short = {faults[0]: "1-3 d old", faults[1]: "lasting"}
-    head = ["days", *(f"{short[a]}, {b.partition('_')[0]}, `{c}`" for a, b, c in columns)]
-    body = []
-    for days in range(1, 8):
-        line = [str(days)]
-        for fault, feature, method in columns:
-            row = found.get((fault, feature, method, days))
-            line.append("" if row is None else with_spread(row, "ari_anomalous"))
-        body.append(line)
-    return markdown(head, body)
+    return markdown(["days", *(f"`{method}`" for method in methods)], body)
 
 
 def theorem_table(plants: str) -> str:
@@ -205,14 +196,18 @@ def missing_table() -> str:
     return markdown(head, body)
 
 
-TABLES = {
+TABLES: Mapping[str, Callable[[], str]] = {
     "clusterings, paper": lambda: clusterings_table("paper"),
     "clusterings, every type": lambda: clusterings_table("every-type"),
     "regimes, SNR": lambda: regimes_table("snr"),
     "regimes, transmit power": lambda: regimes_table("tx_power"),
     "preprocessing, SNR": lambda: preprocessing_table("snr"),
     "preprocessing, transmit power": lambda: preprocessing_table("tx_power"),
-    "look-back": look_back_table,
+    **{
+        f"look-back, {faults}, {feature}": partial(look_back_table, faults, feature)
+        for faults in ("one to three days old", "as old as the look-back")
+        for feature in ("snr", "tx_power")
+    },
     "theorem, one plant": lambda: theorem_table("one"),
     "theorem, all plants": lambda: theorem_table("all"),
     "theorem, losses": losses_table,

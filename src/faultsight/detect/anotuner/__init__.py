@@ -169,8 +169,6 @@ class AnoTuner(LevelledDetector):
 
     Attributes
     ----------
-    device : str
-        See above.
     levels : dict of str to float
         The deployed level of each entity: a row alarms when its score is above.
     usual : dict of str to array of shape (kpi,)

@@ -30,7 +30,7 @@ _TUNING_SHARE = 10
 """The tuning is measured on so small a part of the fiber nodes."""
 _TUNING_DAYS = 420
 _PLAIN_NODES = 2
-_PLAIN_TUNING_DAYS = 4
+_PLAIN_TUNING_DAYS = 30
 _REPEATS = 3
 _PEAK = "peak_rss_mb"
 
@@ -41,11 +41,11 @@ class DiagnoseSpeed(Scenario):
     Rows are of three kinds of ``work``. ``node-day``: one fiber node, one day, from the files of
     the whole provider. ``isp-day``: 70,000 modems, one day; also for a half and a quarter of them.
     ``tuning``: a tenth of the fiber nodes over 420 days, every feature and threshold;
-    ``seconds_all`` is ten times that. The plain way is measured on a few nodes and days and scaled
-    by their number (``measured`` says on what), reading apart.
+    ``seconds_all`` is ten times that. The plain way is measured on two nodes for a day, one for a
+    month of tuning, and scaled by their number (``measured`` says on what), reading apart.
 
-    ``cases`` lowers the number of fiber nodes, and the days of tuning to 28. ``seconds`` ends
-    repeats.
+    ``cases`` lowers the number of fiber nodes, the days of tuning to 28, and those of the plain
+    way to 4. ``seconds`` ends repeats.
     """
 
     id: ClassVar[str] = "diagnose/speed"
@@ -131,7 +131,8 @@ class DiagnoseSpeed(Scenario):
             )
             _tell(rows[-1], context)
         if paper and context.wants("plain") and importlib.util.find_spec("pandas") is not None:
-            rows.append(_plain_tuning(paper, telemetry, days, n_fnodes))
+            n_plain = _PLAIN_TUNING_DAYS if context.cases is None else 4
+            rows.append(_plain_tuning(paper, telemetry, days, n_fnodes, n_plain))
             _tell(rows[-1], context)
         return [row for row in rows if context.wants(str(row["method"]))]
 
@@ -219,15 +220,17 @@ def _plain_days(model: TelApart, telemetry: TelemetryFolder, context: Context) -
     ]  # fmt: skip
 
 
-def _plain_tuning(model: TelApart, telemetry: TelemetryFolder, days: int, n_fnodes: int) -> Row:
+def _plain_tuning(
+    model: TelApart, telemetry: TelemetryFolder, days: int, n_fnodes: int, n_plain: int
+) -> Row:
     from faultsight.bench.plain_telapart import plain_read, plain_sweep
 
     end_s = telemetry.window.end_s
     fnode = telemetry.fnodes[0]
-    span = TimeWindow(end_s - _PLAIN_TUNING_DAYS * DAY_S, end_s)
+    span = TimeWindow(end_s - n_plain * DAY_S, end_s)
     memory, start = PeakMemory(), time.perf_counter()
     rows = plain_read(telemetry.path, TimeWindow(span.start_s - model.history_s, end_s))
-    reading_s = (time.perf_counter() - start) / (_PLAIN_TUNING_DAYS + model.history_s / DAY_S)
+    reading_s = (time.perf_counter() - start) / (n_plain + model.history_s / DAY_S)
     start = time.perf_counter()
     windows = windows_of(span)
     plain_sweep(rows[rows["fnode"] == fnode], windows, model, model.rhythms[fnode])

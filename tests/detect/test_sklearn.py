@@ -65,6 +65,10 @@ def test_a_data_frame_tells_its_clock_and_names() -> None:
     estimator = SeriesOutlierDetector().fit(table[:300])
     assert estimator.detector_.kpis == ("load", "drops", "users")
     assert estimator.detector_.interval_s == 900
+    # One row has no step, an array no clock: they have the one fitted on.
+    assert len(estimator.predict(table[-1:])) == 1
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        assert len(estimator.predict(rows)) == len(rows)
     with pytest.raises(ValueError, match="not regular at row 12"):
         estimator.predict(table.drop(index[11]))
     with pytest.raises(ValueError, match="steps of 900 s, given 3600 s"):

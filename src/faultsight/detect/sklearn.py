@@ -137,7 +137,8 @@ class SeriesOutlierDetector(OutlierMixin, BaseEstimator):
             self, X, reset=is_fit, dtype=np.float64, ensure_all_finite="allow-nan"
         )
         names = getattr(self, "feature_names_in_", [f"kpi_{i}" for i in range(values.shape[1])])
-        start_s, interval_s = _clock(index) or (self.start_s, self.interval_s)
+        step_s = self.interval_s if is_fit else self.detector_.interval_s
+        start_s, interval_s = _clock(index, step_s) or (self.start_s, step_s)
         try:
             return KpiFrame(_ENTITY, tuple(names), start_s, interval_s, values)
         except FaultSightError as error:
@@ -149,15 +150,17 @@ class SeriesOutlierDetector(OutlierMixin, BaseEstimator):
         return tags
 
 
-def _clock(index: Any) -> tuple[int, int] | None:
-    """Return the first stamp and the step of a DatetimeIndex of at least two; None of another."""
-    if not hasattr(index, "tz") or len(index) < 2:
+def _clock(index: Any, step_s: int) -> tuple[int, int] | None:
+    """Return the first stamp and the step of a DatetimeIndex, of one stamp `step_s`; else None."""
+    if not hasattr(index, "tz") or not len(index):
         return None
     if index.hasnans:
         raise ValueError("the index of X has stamps that are missing")
     plain = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
     times_s = plain.to_numpy().astype("datetime64[s]").astype(np.int64)
     steps = np.diff(times_s)
+    if not len(steps):
+        return int(times_s[0]), step_s
     if steps[0] <= 0 or (steps != steps[0]).any():
         row = int(np.flatnonzero((steps != steps[0]) | (steps <= 0))[0]) + 2
         raise ValueError(

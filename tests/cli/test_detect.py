@@ -252,6 +252,8 @@ def test_versions_tell_what_they_reached_when_last_judged(copied: Story) -> None
     figures = copied.model / "figures.json"
     figures.write_text("[1]")
     assert "figures.json: holds no figures" in detect("versions", copied.model, code=3).err
+    told_again = detect("evaluate", copied.model, *copied.data, "--since", since).out
+    assert "not kept with the model" in told_again
     figures.unlink()
     assert [v["figures"] for v in json.loads(detect("versions", copied.model, "--json").out)] == [
         None, None,

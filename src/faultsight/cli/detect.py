@@ -500,10 +500,10 @@ def revert(
 def _keep_figures(
     console: Console, versions: ModelVersions, figures: dict[int, dict[str, Any]]
 ) -> None:
-    """Keep figures beside the versions; a folder that only may be read is no reason to fail."""
+    """Keep figures beside the versions; where they cannot be kept, the report still is written."""
     try:
         versions.keep_figures(figures)
-    except OSError as error:
+    except (OSError, InputError) as error:
         _say(console, f"these figures are not kept with the model: {error}")
 
 

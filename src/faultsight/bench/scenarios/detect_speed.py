@@ -237,8 +237,9 @@ def _training_row(
 
     def watch(line: str) -> None:
         nonlocal epochs, loss
-        epochs += line.startswith("epoch")
-        loss = float(line.rpartition(" ")[2])
+        if line.startswith("epoch"):
+            epochs += 1
+            loss = float(line.rpartition(" ")[2])
         if time.perf_counter() - start > context.seconds:
             raise _OutOfTimeError
 

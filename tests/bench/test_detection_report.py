@@ -128,6 +128,24 @@ def test_what_point_adjustment_hides_is_computed(published: Published) -> None:
     assert "| F1 as deployed and average precision | 1.000 | 1.000 | 1.000 | 1.000 |" in page
 
 
+def test_levels_by_the_papers_own_rules_stand_beside_the_quantile(published: Published) -> None:
+    assert "Levels by other rules" not in render_markdown(published)
+    rows: list[Row] = [
+        row
+        | {"method": "lstm_ndt" if row["method"] == "gdn" else row["method"]}
+        | {"f1_pot": 0.25, "f1_nonparametric_dynamic": 0.5 if row["dataset"] == "ASD" else 0.25}
+        for row in _rows()
+        if row["method"] != "pca" or row["dataset"] != "ASD"
+    ]
+    rows[0]["f1_pot"] = None  # a set that has no level by one rule is left out by all
+    leaderboard = _result("detect/leaderboard", rows, over_sets(rows))
+    page = render_markdown(Published({"detect-leaderboard": leaderboard}, ()))
+    part = page.split("## Levels by other rules")[1].split("## What it costs")[0]
+    assert "| `lstm_ndt` | network | 0.487 | 0.250 | **0.312** |" in part
+    assert "| `anotuner` | ours | 0.500 | 0.250 | 0.250 |" in part
+    assert part.index("`anotuner`") < part.index("`lstm_ndt`") < part.index("`random_score`")
+
+
 def test_cost_stands_beside_accuracy(published: Published) -> None:
     page = render_markdown(published)
     assert "| `pca` | simple | 95.0 | 4.0 | \N{EN DASH} | 0.237 |" in page

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from faultsight.core.errors import SettingError
 from faultsight.core.kpi_frame import KpiFrame
-from faultsight.detect.peers.gdn import GDN, GDNConfig, GDNNetwork
+from faultsight.detect.peers.gdn import GDN, GDNConfig, GDNNetwork, _mean_with_before
 
 
 def network(n_kpis: int, n_neighbors: int) -> GDNNetwork:
@@ -62,6 +65,33 @@ def test_the_score_is_the_largest_kpi() -> None:
     (score,) = GDN(GDNConfig(epochs=1)).fit([frame]).score([frame])
     assert score.residuals is not None
     np.testing.assert_allclose(score.total, score.residuals.max(axis=1), rtol=1e-6)
+
+
+def test_errors_are_averaged_over_the_row_and_those_before_it() -> None:
+    errors = np.array([[4.0], [2.0], [np.nan], [6.0], [0.0]], dtype=np.float32)
+    assert _mean_with_before(errors, 3)[:, 0].tolist() == pytest.approx(
+        [4.0, 3.0, np.nan, 4.0, 3.0], nan_ok=True
+    )
+    np.testing.assert_array_equal(_mean_with_before(errors, 1), errors)
+
+
+def test_an_error_lasts_as_long_as_it_is_averaged() -> None:
+    rows = np.sin(np.arange(300.0) / 5)[:, None] * [1.0, -2.0]
+    rows[250] = 9.0
+    frame = KpiFrame("a", ("x", "y"), 0, 60, rows)
+    config = GDNConfig(window=3, batch=16)
+    plain, smooth = (
+        GDN(replace(config, smoothing_rows=n)).fit([frame[:200]]).score([frame])[0].total
+        for n in (1, 9)
+    )
+    # A prediction looks back three rows, an average nine: what follows is not the row's own.
+    assert plain[250] > 50 * plain[255:259].max()
+    assert smooth[255:259].min() > 50 * smooth[262:].max()
+
+
+def test_settings_that_make_no_network_are_refused() -> None:
+    with pytest.raises(SettingError, match="dropout"):
+        GDNConfig(dropout=1.0)
 
 
 @pytest.mark.parametrize("n_kpis", [1, 2])

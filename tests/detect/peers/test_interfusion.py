@@ -15,6 +15,7 @@ from faultsight.detect.peers.interfusion import (
     Gaussian,
     InterFusion,
     InterFusionConfig,
+    LinkedGaussian,
     negative_bound,
 )
 
@@ -52,8 +53,39 @@ def test_the_view_in_time_is_a_shorter_series_of_as_many_channels() -> None:
     course = network.course(network.down(rows.mT).mT)
     assert course.mean.shape == (4, 2, 3)
     told, divergence = network.in_time(rows, draw=False)
-    assert (told.shape, divergence.shape) == ((4, 8, 6), (4,))
+    assert (told.shape, divergence.shape) == ((4, 8, 3), (4,))
     assert (divergence >= 0).all()
+
+
+def test_what_z1_tells_comes_through_the_view_in_time_alone() -> None:
+    network = detector().network
+    last = network.up[-2]
+    assert isinstance(last, torch.nn.ConvTranspose1d)
+    assert last.bias is not None
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    with torch.no_grad():
+        one, other = (network(torch.rand(2, 8, 3), draw=False).rows for _ in range(2))
+    torch.testing.assert_close(one.mean, other.mean)
+
+
+def test_a_rows_latent_variables_are_linked_to_those_before() -> None:
+    torch.manual_seed(0)
+    linked = LinkedGaussian(3, 2)
+    told = torch.randn(4, 5, 3)
+    found, path = linked.follow(told, draw=True)
+    # What was drawn row by row is what all rows at once make of the same path.
+    along = linked.along(told, path)
+    torch.testing.assert_close(along.mean, found.mean)
+    torch.testing.assert_close(along.log_deviation, found.log_deviation)
+    torch.testing.assert_close(linked.of_told(told[:, 0])[:, :2], found.mean[:, 0])
+    moved = path.clone()
+    moved[:, 1] += 1.0
+    assert [bool((linked.along(told, moved).mean != along.mean)[:, t].any()) for t in range(5)] == [
+        False, False, True, False, False,
+    ]  # fmt: skip
+    means, straight = linked.follow(told, draw=False)
+    torch.testing.assert_close(means.mean, straight)
 
 
 def test_pretraining_leaves_the_view_across_kpis_as_it_was() -> None:

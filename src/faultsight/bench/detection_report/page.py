@@ -5,7 +5,14 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from faultsight.bench.detection_report import adjustment, cost, feedback, runs, standings
+from faultsight.bench.detection_report import (
+    adjustment,
+    cost,
+    feedback,
+    other_levels,
+    runs,
+    standings,
+)
 from faultsight.bench.detection_report.blocks import (
     Block,
     Picture,
@@ -22,7 +29,7 @@ __all__ = ["render_html", "render_markdown", "write_detection_report"]
 
 _NAME = "detection-comparison"
 _TITLE = "Detectors compared"
-_SECTIONS = (standings, adjustment, cost, feedback, runs)
+_SECTIONS = (standings, adjustment, other_levels, cost, feedback, runs)
 
 
 def write_detection_report(

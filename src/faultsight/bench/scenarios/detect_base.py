@@ -24,7 +24,8 @@ class DetectBase(Scenario):
 
     The whole test part is judged, by every metric of `faultsight.detect.metrics.summary`. Levels
     are each entity's 0.995 quantile of its scores of history; ``f1_pot`` is ``f1_deployed`` with
-    the level of peaks over threshold instead. The fleets of a set are fitted one by one and
+    the level of peaks over threshold instead, ``f1_nonparametric_dynamic`` with that of LSTM-NDT's
+    paper. The fleets of a set are fitted one by one and
     judged together. Memory is the highest that the process's resident memory stood above where
     it was before the fit, of any one fleet. A first run on a few rows, in neither time nor memory,
     loads and compiles what is loaded and compiled on demand. The random score is in every table,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from faultsight.core.errors import SettingError
 from faultsight.detect.contract import Progress
 from faultsight.detect.peers._torch import Tensor, functional, nn, torch
 from faultsight.detect.peers._training import (
@@ -13,7 +17,6 @@ from faultsight.detect.peers._training import (
     Player,
     TrainingConfig,
     mean_of_known,
-    signed_square,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
@@ -37,6 +40,10 @@ class GDNConfig(TrainingConfig):
         KPIs that each one attends to besides itself; the paper's 15 (30 for its larger set).
     n_hidden : int
         Units of the output's hidden layer; the paper's 64 or 128.
+    dropout : float
+        Before the output's layers; as in the authors' code.
+    smoothing_rows : int
+        Each KPI's errors are averaged over so many rows; as in the authors' code.
     """
 
     window: int = 5
@@ -44,6 +51,15 @@ class GDNConfig(TrainingConfig):
     n_embedding: int = 64
     n_neighbors: int = 15
     n_hidden: int = 64
+    dropout: float = 0.2
+    smoothing_rows: int = 4
+
+    may_be_zero = (*TrainingConfig.may_be_zero, "dropout")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dropout >= 1:
+            raise SettingError(f"dropout is below 1, not {self.dropout}")
 
     @classmethod
     def paper(cls, **changes: Any) -> GDNConfig:
@@ -62,10 +78,11 @@ class GDNNetwork(nn.Module):
         nn.init.kaiming_uniform_(self.embedding, a=5**0.5)
         self.inward = nn.Linear(config.window, width, bias=False)
         self.attention = nn.Linear(2 * width, 2, bias=False)
-        self.normal = nn.BatchNorm1d(width)
+        self.normal, self.normal_out = nn.BatchNorm1d(width), nn.BatchNorm1d(width)
         self.output = nn.Sequential(
-            nn.Linear(width, config.n_hidden), nn.ReLU(), nn.Linear(config.n_hidden, 1)
-        )
+            nn.Dropout(config.dropout),
+            nn.Linear(width, config.n_hidden), nn.ReLU(), nn.Linear(config.n_hidden, 1),
+        )  # fmt: skip
 
     def graph(self) -> Tensor:
         """Return which KPIs (columns) each KPI (row) listens to: the most alike, and itself."""
@@ -87,27 +104,29 @@ class GDNNetwork(nn.Module):
         """Return the row after each window, (window, kpi)."""
         features = self.inward(rows.transpose(1, 2))
         mixed = self.weights(features) @ features
-        mixed = torch.relu(self.normal(mixed.transpose(1, 2)).transpose(1, 2))
-        found: Tensor = self.output(mixed * self.embedding).squeeze(2)
+        mixed = torch.relu(self.normal(mixed.transpose(1, 2))).transpose(1, 2) * self.embedding
+        mixed = torch.relu(self.normal_out(mixed.transpose(1, 2))).transpose(1, 2)
+        found: Tensor = self.output(mixed).squeeze(2)
         return found
 
 
 class GDN(NetworkDetector):
     """Deng and Hooi, AAAI '21, for the fleet; a row's score is its KPI with the largest error.
 
-    The paper measures errors by median and interquartile range of the test, which an online
-    detector cannot know: here by what is usual on history. Left out: its smoothing of scores, and
-    of the authors' network the dropout of 0.2 and the second batch normalization.
+    Absolute errors are averaged over a few rows, and squared as the other peers' are. The paper
+    measures them by median and interquartile range of the test, which an online detector cannot
+    know: here by what is usual on history.
 
     Examples
     --------
     >>> import numpy as np
     >>> from faultsight.core.kpi_frame import KpiFrame
     >>> rows = np.sin(np.arange(300.0) / 5)[:, None] * [1.0, -2.0]
-    >>> rows[250] = 0.9 - rows[250]
+    >>> rows[250:253] = 0.9 - rows[250:253]
     >>> frame = KpiFrame("cell-1", ("load", "drops"), 0, 3600, rows)
-    >>> int(GDN().fit([frame[:200]]).score([frame])[0].total.argmax())
-    250
+    >>> detector = GDN(GDNConfig(batch=32)).fit([frame[:200]])
+    >>> 250 <= int(detector.score([frame])[0].total.argmax()) < 256
+    True
     """
 
     zero_to_one: ClassVar[bool] = True
@@ -132,4 +151,23 @@ class GDN(NetworkDetector):
 
     def _read(self, batch: Batch) -> Tensor:
         found: Tensor = self.network(batch.rows[:, :-1])
-        return signed_square(batch.rows[:, -1] - found)
+        return batch.rows[:, -1] - found
+
+    def _errors(self, bank: WindowBank) -> NDArray[Any]:
+        errors = np.where(bank.known[bank.ends], super()._errors(bank), np.nan).astype(np.float32)
+        bounds = np.searchsorted(bank.owners, np.arange(1, len(bank.entities)))
+        smoothed = [
+            _mean_with_before(np.abs(part), self.config.smoothing_rows)
+            for part in np.split(errors, bounds)
+        ]
+        return np.copysign(np.concatenate(smoothed) ** 2, errors)
+
+
+def _mean_with_before(table: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
+    """Return the mean of each row's known values and those of the rows before it."""
+    before = np.full((n_rows - 1, table.shape[1]), np.nan, table.dtype)
+    padded = np.concatenate([before, table])
+    lagged = [padded[lag : lag + len(table)] for lag in range(n_rows)]
+    known = sum(np.isfinite(part).astype(np.float32) for part in lagged)
+    total = sum(np.nan_to_num(part) for part in lagged)
+    return np.where(np.isfinite(table), total / np.maximum(known, 1), np.nan).astype(np.float32)

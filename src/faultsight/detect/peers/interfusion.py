@@ -33,7 +33,8 @@ class InterFusionConfig(TrainingConfig):
     n_latent : int
         Of the view across KPIs, at each row; the paper's 3.
     n_halvings : int
-        How often the view in time is thinned by two; the paper's 3.
+        How often the view in time is thinned by two, with a convolution in between that thins
+        nothing; the paper's 3.
     l2, decay : float
         Weight decay, and what the learning rate is multiplied by after each epoch; the paper halves
         it every ten.
@@ -57,12 +58,7 @@ class InterFusionConfig(TrainingConfig):
 
     @classmethod
     def paper(cls, **changes: Any) -> InterFusionConfig:
-        """Return the paper's size, where the network has such a part.
-
-        The window is one that can be halved. The view in time has three convolutions of 500
-        channels; the authors' has five, two of which halve nothing, of as many as there are KPIs.
-        One dense layer stands before z1's posterior, not two.
-        """
+        """Return the paper's size, with a window that can be halved three times, 104 for 100."""
         said = {"window": 104, "epochs": 20, "pretrain_epochs": 20, "batch": 100, "n_hidden": 500,
                 "n_halvings": 3}  # fmt: skip
         return cls(**(said | changes))
@@ -108,8 +104,38 @@ class GaussianHead(nn.Module):
 
     def forward(self, rows: Tensor) -> Gaussian:
         """Return a Gaussian of each row; rows are (window, row, channel)."""
-        mean, log_deviation = self.both(rows).chunk(2, dim=-1)
-        return Gaussian(mean, log_deviation.clamp(*_LOG_DEVIATION))
+        return _gaussian(self.both(rows))
+
+
+class LinkedGaussian(nn.Module):
+    """A Gaussian of each row's latent variables, given what is told of the row and those before."""
+
+    def __init__(self, n_told: int, n_latent: int) -> None:
+        super().__init__()
+        self.of_told = nn.Linear(n_told, 2 * n_latent)
+        self.of_latent = nn.Linear(n_latent, 2 * n_latent, bias=False)
+
+    def follow(self, told: Tensor, *, draw: bool) -> tuple[Gaussian, Tensor]:
+        """Return the Gaussians along a path of draws, or of means, and that path."""
+        latent = told.new_zeros(len(told), self.of_latent.in_features)
+        path, along = [], []
+        for row in self.of_told(told).unbind(1):
+            found = _gaussian(row + self.of_latent(latent))
+            latent = found.take(draw=draw)
+            path.append(latent)
+            along.append(found)
+        means, log_deviations = zip(*along, strict=True)
+        return Gaussian(torch.stack(means, 1), torch.stack(log_deviations, 1)), torch.stack(path, 1)
+
+    def along(self, told: Tensor, path: Tensor) -> Gaussian:
+        """Return the Gaussians of all rows along a path that is known."""
+        before = nn.functional.pad(path[:, :-1], (0, 0, 1, 0))
+        return _gaussian(self.of_told(told) + self.of_latent(before))
+
+
+def _gaussian(both: Tensor) -> Gaussian:
+    mean, log_deviation = both.chunk(2, dim=-1)
+    return Gaussian(mean, log_deviation.clamp(*_LOG_DEVIATION))
 
 
 class InterFusionNetwork(nn.Module):
@@ -118,31 +144,34 @@ class InterFusionNetwork(nn.Module):
     def __init__(self, n_kpis: int, config: InterFusionConfig) -> None:
         super().__init__()
         hidden, latent = config.n_hidden, config.n_latent
+        strides = [2, *[1, 2] * (config.n_halvings - 1)]
         down: list[nn.Module] = []
         up: list[nn.Module] = []
-        for step in range(config.n_halvings):
-            n_before = hidden if step else n_kpis
-            down += [nn.Conv1d(n_before, hidden, 5, stride=2, padding=2), nn.ReLU()]
+        for stride in strides:
+            down += [nn.Conv1d(n_kpis, n_kpis, 5, stride=stride, padding=2), nn.ReLU()]
+        for stride in reversed(strides):
             up += [
                 nn.ConvTranspose1d(
-                    hidden if step else n_kpis, hidden, 5, stride=2, padding=2, output_padding=1
+                    n_kpis, n_kpis, 5, stride=stride, padding=2, output_padding=stride - 1
                 ),
                 nn.ReLU(),
             ]
-        self.down, self.course = nn.Sequential(*down), GaussianHead(hidden, n_kpis)
-        self.up, self.rows_of_course = nn.Sequential(*up), GaussianHead(hidden, n_kpis)
-        self.inward = nn.GRU(n_kpis + hidden, hidden, batch_first=True)
-        self.dense_in = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU())
-        self.across = GaussianHead(hidden, latent)
-        self.prior = nn.GRU(hidden, hidden, batch_first=True)
-        self.across_prior = GaussianHead(hidden, latent)
+        self.down, self.course = nn.Sequential(*down), GaussianHead(n_kpis, n_kpis)
+        self.up, self.rows_of_course = nn.Sequential(*up), GaussianHead(n_kpis, n_kpis)
+        self.inward = nn.GRU(n_kpis, hidden, batch_first=True)
+        self.dense_in = nn.Sequential(
+            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+        )
+        self.across = LinkedGaussian(hidden, latent)
+        self.across_prior = LinkedGaussian(n_kpis, latent)
+        self.widen = nn.Linear(latent, n_kpis)
         self.outward = nn.Sequential(
-            nn.Linear(latent + hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),
+            nn.Linear(2 * n_kpis, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),
             GaussianHead(hidden, n_kpis),
         )  # fmt: skip
 
     def in_time(self, rows: Tensor, *, draw: bool) -> tuple[Tensor, Tensor]:
-        """Return what z2 tells of each row, (window, row, channel), and its divergence."""
+        """Return what z2 tells of each row, (window, row, kpi), and its divergence."""
         q2: Gaussian = self.course(self.down(rows.mT).mT)
         standard = Gaussian(torch.zeros_like(q2.mean), torch.zeros_like(q2.mean))
         told = self.up(q2.take(draw=draw).mT).mT
@@ -157,21 +186,19 @@ class InterFusionNetwork(nn.Module):
         """Encode both views, draw (or take means), decode."""
         told, divergence = self.in_time(rows, draw=draw)
         # Backwards in time, as in the paper: a row's latent variables may see what follows it.
-        seen = self.inward(torch.cat([rows, told], dim=2).flip(1))[0].flip(1)
-        q1: Gaussian = self.across(self.dense_in(seen))
-        p1: Gaussian = self.across_prior(self.prior(told)[0])
-        z1 = q1.take(draw=draw)
+        seen = self.dense_in(self.inward(told.flip(1))[0].flip(1))
+        q1, z1 = self.across.follow(seen, draw=draw)
+        p1 = self.across_prior.along(told, z1)
         divergence = divergence + q1.divergence(p1).sum((1, 2))
-        return Found(self.outward(torch.cat([z1, told], dim=2)), divergence)
+        return Found(self.outward(torch.cat([self.widen(z1), told], dim=2)), divergence)
 
 
 class InterFusion(NetworkDetector):
     """Li et al., KDD '21, for the fleet: two views, trained one after the other.
 
     A row's error by KPI is its negative log likelihood at the means, less the least that it can be.
-    Left out: MCMC imputation of the scored row, the normalizing flow of z1's posterior, and links
-    from one row's z1 to the next but by recurrent layers. z1's reverse GRU sees the raw rows beside
-    what z2 tells of them; in the authors' code that alone.
+    The network is that of the authors' code. Left out: MCMC imputation of the scored row, the
+    normalizing flow of z1's posterior, and stopping early.
 
     Examples
     --------

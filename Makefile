@@ -53,7 +53,7 @@ benchmarks: .venv/.dev
 	$(BENCH) detect/table1 $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-table1.json
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,JS2,CDN,SMD --methods $(TUNED) \
 		--seconds 3000 --json benchmarks/reports/detect-feedback.json
-	$(BENCH) detect/feedback --datasets sim_stations --methods $(TUNED) --seconds 6000 \
+	$(BENCH) detect/feedback --datasets sim_stations --methods $(TUNED) --seconds 3000 \
 		--json benchmarks/reports/detect-feedback-simulated.json
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,sim_stations --methods anotuner-paper --cases 1 \
 		--json benchmarks/reports/detect-feedback-paper.json

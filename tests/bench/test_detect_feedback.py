@@ -18,7 +18,7 @@ _TUNINGS = ["none", "fp", "fn", "fp+fn", "fp+fn+tp"]
 def result(tiny_sets: Path) -> BenchResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DetectFeedback, "epochs", 1)
-        context = Context(data_dir=tiny_sets, datasets=("JS2", "MSL"), cases=1)
+        context = Context(data_dir=tiny_sets, datasets=("JS2", "MSL"), cases=1, workers=1)
         return run_scenario("detect/feedback", context)
 
 
@@ -103,7 +103,9 @@ def test_tuning_says_which_layers_were_kept(result: BenchResult) -> None:
 
 
 def test_methods_without_a_seed_run_once_where_the_data_stay(tiny_sets: Path) -> None:
-    context = Context(data_dir=tiny_sets, datasets=("JS2",), methods=("pca",), seed=3, cases=2)
+    context = Context(
+        data_dir=tiny_sets, datasets=("JS2",), methods=("pca",), seed=3, cases=2, workers=1
+    )
     found = run_scenario("detect/feedback", context)
     assert [(row["method"], row["seed"]) for row in found.rows] == [
         ("pca", "3"),
@@ -116,20 +118,43 @@ def test_methods_without_a_seed_run_once_where_the_data_stay(tiny_sets: Path) ->
     ]
 
 
-def test_nothing_is_begun_when_the_seconds_are_spent(
+def test_no_tuning_is_begun_when_the_seconds_are_spent(
     tiny_sets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DetectFeedback, "epochs", 0)
     context = Context(
-        data_dir=tiny_sets, datasets=("JS2",), methods=("anotuner",), cases=2, seconds=1e-9
-    )
+        data_dir=tiny_sets, datasets=("JS2",), methods=("anotuner",), cases=2, seconds=1e-9,
+        workers=1,
+    )  # fmt: skip
     found = run_scenario("detect/feedback", context)
     assert [(row["method"], row["tuning"], row["seed"]) for row in found.rows] == [
-        ("anotuner", "none", "0"),
-        ("random_score", "none", "0"),
+        ("anotuner", "none", "0"), ("anotuner", "none", "1"),
+        ("random_score", "none", "0"), ("random_score", "none", "1"),
+    ]  # fmt: skip
+    assert "anotuner on JS2, seed 0: 1 of 11 rows, then its 1e-09 s were spent" in found.notes
+    assert "anotuner on JS2, seed 1: 1 of 5 rows, then its 1e-09 s were spent" in found.notes
+    assert not any("random_score" in note for note in found.notes)
+
+
+def test_a_run_that_was_interrupted_goes_on_from_its_journal(
+    tiny_sets: Path, tmp_path: Path
+) -> None:
+    journal = tmp_path / "feedback.jsonl"
+    context = Context(
+        data_dir=tiny_sets, datasets=("JS2",), methods=("ridge_var",), cases=2, workers=1,
+        journal=journal,
+    )  # fmt: skip
+    whole = run_scenario("detect/feedback", context)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 1 + 3  # ridge VAR has no seed, the random score has two
+    journal.write_bytes(b"".join(lines[:2]) + lines[2][:40])
+    again = run_scenario("detect/feedback", context)
+    untimed = [
+        [{k: v for k, v in row.items() if not k.startswith(("seconds", "memory"))} for row in rows]
+        for rows in (whole.rows, again.rows)
     ]
-    assert "anotuner on JS2: the time was spent before seed 0, tuning fp, layers all" in found.notes
-    assert "anotuner on JS2: the time was spent before seed 1" in found.notes
+    assert untimed[0] == untimed[1]
+    assert any("1 of 3 cells are of earlier starts" in note for note in again.notes)
 
 
 def test_gains_are_over_the_same_seed_untuned() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -29,16 +31,17 @@ from faultsight.bench.detect_runs import (
 )
 from faultsight.bench.engine import Context, Outcome, Row, Scenario
 from faultsight.bench.feedback_protocol import TUNINGS, marks_of_errors
+from faultsight.bench.journal import Cell, run_cells
 from faultsight.bench.untuned_rows import warm_up
-from faultsight.core.errors import FaultSightError
 from faultsight.core.feedback import MarkKind
-from faultsight.detect.data import FEEDBACK_SHARE, Fleet, FleetDataset, open_fleets
+from faultsight.detect.data import FEEDBACK_SHARE, open_fleets
 from faultsight.detect.tuning.layers import POOLED
 
 if TYPE_CHECKING:
     from faultsight.detect.anotuner import TuningConfig, TuningReport
 
 _SEEDS = 5
+_BUDGET_S = 10_000.0
 _BOTH = "fp+fn"
 
 
@@ -64,6 +67,11 @@ class DetectFeedback(Scenario):
     Memory is that of fitting and scoring before any mark, the highest of any one fleet. A first
     run on a few rows is in neither time nor memory.
 
+    Each method on each set with each seed is a cell of its own; two are run at once, each in a
+    process with one thread, so that times are those of a machine with both cores busy. With
+    ``--journal FILE`` a run that was interrupted goes on where it stood. ``--budget`` is for the
+    whole run (10,000 s if not given), ``--seconds`` for a cell: no tuning is begun after it.
+
     Each seed is one run: it seeds methods, tuning and simulations. A method without a seed runs
     once on a set that does not change with the seed. There are five seeds, or ``--cases``. The
     summary has means and standard deviations over seeds, and gains over the same seed untuned;
@@ -79,126 +87,94 @@ class DetectFeedback(Scenario):
     )  # fmt: skip
     epochs: ClassVar[int | None] = None
     """Of every network and every fine-tuning in place of the default; for tests."""
+    keeps_journal: ClassVar[bool] = True
 
     def run(self, context: Context) -> Outcome:
         """Run every method on every dataset that is present, or on those asked for."""
-        notes = [
-            f"each method may spend {context.seconds:g} s on a dataset; no run is begun after it"
-        ]
+        notes: list[str] = []
         methods = detection_methods(context, notes, epochs=self.epochs)
         seeds = range(context.seed, context.seed + (context.cases or _SEEDS))
-        rows: list[Row] = []
+        cells: list[Cell] = []
+        asked: dict[tuple[str, str, str], int] = {}
         for dataset in fleet_datasets(context, notes, feedback=True):
-            fleets = _fleets_by_seed(dataset, context)
+            is_simulated = dataset.kind == "simulated"
             for method in methods:
-                series = _Series(dataset, method, context, notes)
-                for row in series.rows(seeds, fleets):
-                    rows.append(row)
-                    context.progress(f"  {_line(row)}")
+                for seed in seeds if method.takes_seed or is_simulated else seeds[:1]:
+                    cells.append({"dataset": dataset.name, "method": method.name, "seed": seed})
+                    tunings = _tunings(method, seed, is_first=seed == context.seed)
+                    asked[dataset.name, method.name, str(seed)] = 1 + len(tunings)
+        work = partial(
+            work_cell, first_seed=context.seed, data_dir=context.data_dir,
+            seconds=context.seconds, epochs=self.epochs,
+        )  # fmt: skip
+        rows, lost = run_cells(self.id, cells, work, context, budget_s=_BUDGET_S, told=_line)
+        found = Counter((str(r["dataset"]), str(r["method"]), str(r["seed"])) for r in rows)
+        notes += lost
+        notes += [
+            f"{method} on {dataset}, seed {seed}: {found[key]} of {n_asked} rows, then its "
+            f"{context.seconds:g} s were spent"
+            for key, n_asked in asked.items()
+            for dataset, method, seed in [key]
+            if 0 < found[key] < n_asked
+        ]
         return Outcome(rows, notes, _over_seeds(rows))
 
 
-def _fleets_by_seed(dataset: FleetDataset, context: Context) -> Callable[[int], list[Fleet]]:
-    """Return the fleets of a seed; those of a set that lies in files are read once."""
+def work_cell(
+    cell: Cell, *, first_seed: int, data_dir: Path | None, seconds: float, epochs: int | None
+) -> list[Row]:
+    """Return the rows of one method on one set with one seed: untuned, then tuning by tuning.
 
-    @cache
-    def of_seed(seed: int) -> list[Fleet]:
-        return labelled_fleets(open_fleets(dataset.name, context.data_dir, seed=seed))
+    When the seconds are spent no further tuning is begun.
+    """
+    start = time.perf_counter()
+    name, seed = str(cell["method"]), int(cell["seed"])
+    methods = detection_methods(Context(methods=(name,)), [], epochs=epochs)
+    (method,) = (method for method in methods if method.name == name)
+    fleets = labelled_fleets(open_fleets(str(cell["dataset"]), data_dir, seed=seed))
+    warm_up(method, fleets[0])
+    base = [deploy(method, fleet, seed=seed) for fleet in fleets]
 
-    return of_seed if _is_simulated(dataset) else lambda _seed: of_seed(context.seed)
-
-
-def _is_simulated(dataset: FleetDataset) -> bool:
-    return dataset.kind == "simulated"
-
-
-@dataclass
-class _Series:
-    """One method on one dataset, seed by seed and tuning by tuning, until its time is spent."""
-
-    dataset: FleetDataset
-    method: Method
-    context: Context
-    notes: list[str]
-    start: float = field(default_factory=time.perf_counter)
-
-    def rows(self, seeds: Sequence[int], fleets: Callable[[int], list[Fleet]]) -> Iterator[Row]:
-        if not (self.method.takes_seed or _is_simulated(self.dataset)):
-            seeds = seeds[:1]
-        for seed in seeds:
-            # The first seed's untuned row is always there: a table needs every method.
-            if seed != seeds[0] and self._is_spent(f"seed {seed}"):
-                return
-            try:
-                yield from self._of_seed(seed, fleets(seed), is_first=seed == seeds[0])
-            except FaultSightError as error:
-                self.notes.append(f"{self._name} stopped at seed {seed}: {error}")
-                self.context.progress(self.notes[-1])
-                return
-
-    @property
-    def _name(self) -> str:
-        return f"{self.method.name} on {self.dataset.name}"
-
-    def _is_spent(self, what: str) -> bool:
-        if time.perf_counter() - self.start < self.context.seconds:
-            return False
-        self.notes.append(f"{self._name}: the time was spent before {what}")
-        return True
-
-    def _of_seed(self, seed: int, fleets: Sequence[Fleet], *, is_first: bool) -> Iterator[Row]:
-        if is_first:
-            warm_up(self.method, fleets[0])
-        self.context.progress(f"{self.dataset.name}, {self.method.name}, seed {seed}: fit")
-        base = [deploy(self.method, fleet, seed=seed) for fleet in fleets]
-        untuned = {"tuning": "none", "layers": "none", "seed": str(seed)}
-        yield self._row(untuned, base, base, [])
-        for tuning, layers, config in self._tunings(seed, is_first=is_first):
-            what = f"seed {seed}, tuning {tuning}, layers {layers}"
-            if self._is_spent(what):
-                return
-            self.context.progress(f"{self.dataset.name}, {self.method.name}, {what}")
-            tuned, reports = [], []
-            for deployment in base:
-                marks = marks_of_errors(
-                    deployment.fleet, deployment.scores, deployment.levels, TUNINGS[tuning]
-                )
-                found, report = tune_fleet(deployment, marks, config)
-                tuned.append(found)
-                reports.append(report)
-            heading = {"tuning": tuning, "layers": layers, "seed": str(seed)}
-            yield self._row(heading, base, tuned, reports)
-
-    def _tunings(self, seed: int, *, is_first: bool) -> Iterator[tuple[str, str, TuningConfig]]:
-        """Yield marks, layers and settings of each tuning."""
-        if self.method.tuning is None:
-            return
-        config = replace(self.method.tuning, seed=seed)
-        for tuning, kinds in TUNINGS.items():
-            if kinds:
-                yield tuning, "all", config
-        if is_first and self.method.name == ANOTUNER:
-            for layer in LAYERS:
-                yield _BOTH, layer, only_layers(config, layer)
-
-    def _row(
-        self,
-        heading: Mapping[str, str],
-        base: Sequence[Deployment],
-        deployed: Sequence[Deployment],
-        reports: Sequence[TuningReport],
+    def row(
+        tuning: str, layers: str, deployed: Sequence[Deployment], reports: Sequence[TuningReport]
     ) -> Row:
-        row: Row = {"dataset": self.dataset.name, "method": self.method.name, **heading}
-        row |= _errors(base) | _marks(base, heading["tuning"])
-        row |= judge(deployed, seed=self.context.seed)
-        return row | {
+        return {
+            "dataset": str(cell["dataset"]), "method": name, "tuning": tuning, "layers": layers,
+            "seed": str(seed),
+            **_errors(base), **_marks(base, tuning), **judge(deployed, seed=first_seed),
             "f1_pooled": f1_at(POOLED, deployed, share=FEEDBACK_SHARE),
             **report_figures(reports),
             "seconds_fit": sum(d.seconds_fit for d in base),
             "seconds_tune": sum(d.seconds_tune for d in deployed),
             "seconds_score": sum(d.seconds_score for d in deployed),
             "memory_mb": most_memory_mb(base),
-        }
+        }  # fmt: skip
+
+    rows = [row("none", "none", base, [])]
+    for tuning, layers, config in _tunings(method, seed, is_first=seed == first_seed):
+        if time.perf_counter() - start >= seconds:
+            break
+        tuned, reports = [], []
+        for deployment in base:
+            marks = marks_of_errors(
+                deployment.fleet, deployment.scores, deployment.levels, TUNINGS[tuning]
+            )
+            found, report = tune_fleet(deployment, marks, config)
+            tuned.append(found)
+            reports.append(report)
+        rows.append(row(tuning, layers, tuned, reports))
+    return rows
+
+
+def _tunings(method: Method, seed: int, *, is_first: bool) -> list[tuple[str, str, TuningConfig]]:
+    """Return marks, layers and settings of each tuning."""
+    if method.tuning is None:
+        return []
+    config = replace(method.tuning, seed=seed)
+    found = [(tuning, "all", config) for tuning, kinds in TUNINGS.items() if kinds]
+    if is_first and method.name == ANOTUNER:
+        found += [(_BOTH, layer, only_layers(config, layer)) for layer in LAYERS]
+    return found
 
 
 def _errors(base: Sequence[Deployment]) -> Row:

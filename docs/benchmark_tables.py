@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faultsight.bench.engine import load_scenario, read_result
+from faultsight.bench.scenarios.detect_leaderboard import ranking_of
 
 REPORTS = Path(__file__).parents[1] / "benchmarks" / "reports"
 
@@ -124,23 +125,26 @@ def standings_table() -> list[str]:
 
 
 def memory_table() -> list[str]:
-    """Return what AnoTuner's memory changed in the leaderboard, which was run before it as well."""
+    """Return what AnoTuner's memory changed in the leaderboard, which was run before it as well.
+
+    Ranks are among the others as they are now.
+    """
     reports = ("detect-leaderboard-memory-0", "detect-leaderboard")
     ranked = {"average_precision": "average precision", "vus_pr": "VUS-PR",
               "f1_deployed": "F1 as deployed", "f1_point_adjusted": "best F1"}  # fmt: skip
     others = {"event_recall": "events met",
               "false_alarms_per_entity_day": "false alarms per entity and day"}  # fmt: skip
+    before, now = (read_result(REPORTS / f"{report}.json").rows for report in reports)
+    peers = [row for row in now if row["method"] != "anotuner"]
     table = [["means over the sets", "memory 0", "memory 0.3"]]
     for metric, name in (ranked | others).items():
         cells = []
-        for report in reports:
-            whole = read_result(REPORTS / f"{report}.json")
-            rows = [row for row in whole.rows if row["method"] == "anotuner"]
-            cells.append(f"{sum(float(row[metric] or 0) for row in rows) / len(rows):.3f}")
+        for rows in (before, now):
+            own = [row for row in rows if row["method"] == "anotuner"]
+            cells.append(f"{sum(float(row[metric] or 0) for row in own) / len(own):.3f}")
             if metric in ranked:
-                (mean,) = (row for row in whole.summary
-                           if row["part"] == "method" and row["method"] == "anotuner")  # fmt: skip
-                cells[-1] += f" (mean rank {mean[f'{metric}_mean_rank']:.2f})"
+                rank = ranking_of(own + peers, metric).rank_of["anotuner"]
+                cells[-1] += f" (mean rank {rank:.2f})"
         table.append([name, *cells])
     return _markdown(table)
 

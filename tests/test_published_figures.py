@@ -40,6 +40,14 @@ def test_the_table_of_a_gpu_is_the_result_that_was_written() -> None:
     assert "\n".join(table) in (ROOT / "docs" / "explanation" / "anotuner.md").read_text()
 
 
+def test_the_table_of_memory_is_the_result_that_was_written() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
+    table = tables["memory_table"]()
+    assert len(table) == 2 + 6
+    explained = ROOT / "docs" / "explanation" / "detection-benchmarks.md"
+    assert "\n".join(table) in explained.read_text()
+
+
 def test_the_table_of_verdicts_in_the_readme_is_the_result_that_was_written() -> None:
     tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
     table = tables["verdict_table"]()

@@ -111,11 +111,10 @@ class DetectFeedback(Scenario):
         found = Counter((str(r["dataset"]), str(r["method"]), str(r["seed"])) for r in rows)
         notes += lost
         notes += [
-            f"{method} on {dataset}, seed {seed}: {found[key]} of {n_asked} rows, then its "
+            f"{method} on {dataset}, seed {seed}: {n_found} of {n_asked} rows, then its "
             f"{context.seconds:g} s were spent"
-            for key, n_asked in asked.items()
-            for dataset, method, seed in [key]
-            if 0 < found[key] < n_asked
+            for (dataset, method, seed), n_asked in asked.items()
+            if 0 < (n_found := found[dataset, method, seed]) < n_asked
         ]
         return Outcome(rows, notes, _over_seeds(rows))
 

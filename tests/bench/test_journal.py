@@ -96,6 +96,16 @@ def _run(
     return rows, notes, lines
 
 
+def test_cells_that_take_long_are_named_meanwhile(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faultsight.bench.journal._SILENCE_S", 0.05)
+    _, _, lines = _run(partial(_work, done=done))
+    waiting = [line for line in lines if line.startswith("still running after ")]
+    assert any("A, seed 0" in line for line in waiting)
+    assert len([line for line in lines if line.startswith("cell ")]) == len(CELLS)
+
+
 def test_rows_come_in_the_order_of_cells_and_progress_as_they_end(done: Path) -> None:
     rows, notes, lines = _run(partial(_work, done=done))
     assert notes == [BUDGET]

@@ -38,6 +38,8 @@ Cell = Mapping[str, str | int]
 """What tells a cell from the others, such as dataset, method and seed."""
 
 _MOST_WORKERS = 2
+_SILENCE_S = 30.0
+"""When so long no cell has ended, those that run are named."""
 _FORMAT = 1
 _BEGIN = '{"journal":'
 _THREADS = (
@@ -245,7 +247,8 @@ def run_cells(
             f"{len(cells)} cells, {len(cells) - len(waiting)} of them in the journal; "
             f"{workers} at once; no cell is started after {budget_s:g} s"
         )
-        lost = _run(waiting, work, journal, workers, budget_s, _teller(context, cells, told))
+        tell = _teller(context, cells, told)
+        lost = _run(waiting, work, journal, workers, budget_s, tell, context.progress)
         rows, notes = _gathered(cells, journal, lost, budget_s)
     # The parameters hold a budget that was asked for, not the scenario's own.
     notes.insert(0, f"no method is begun on a set after {budget_s:g} s")
@@ -278,6 +281,7 @@ def _run(
     workers: int,
     budget_s: float,
     tell: Callable[[Cell, Ended, float, float], None],
+    say: Callable[[str], None],
 ) -> dict[str, str]:
     """Run what is not in the journal; return what is said of cells that were not journalled."""
     start = time.monotonic()
@@ -297,7 +301,11 @@ def _run(
                 if bug is not None:
                     raise bug
                 return lost
-            for future in wait(busy, return_when=FIRST_COMPLETED).done:
+            ended_now = wait(busy, timeout=_SILENCE_S, return_when=FIRST_COMPLETED).done
+            if not ended_now:
+                running = "; ".join(_words(cell) for _, cell in busy.values())
+                say(f"still running after {time.monotonic() - start:.0f} s: {running}")
+            for future in ended_now:
                 pool, cell = busy.pop(future)
                 try:
                     ended = future.result()

@@ -10,14 +10,11 @@ from faultsight.bench.detection_report.blocks import Block, Heading, Table, Text
 from faultsight.bench.detection_report.published import Published
 from faultsight.bench.detection_report.wording import code, figure, kind_of
 from faultsight.bench.engine import Row
+from faultsight.bench.untuned_rows import OTHER_RULES
 
 __all__ = ["section"]
 
-_RULES = {
-    "f1_deployed": "`quantile`",
-    "f1_pot": "`pot`",
-    "f1_nonparametric_dynamic": "`nonparametric_dynamic`",
-}
+_RULES = {"f1_deployed": "`quantile`"} | {f"f1_{rule}": f"`{rule}`" for rule in OTHER_RULES}
 _OF_PAPER = {"lstm_ndt": "f1_nonparametric_dynamic", "omni_anomaly": "f1_pot"}
 """The rule of a method's own paper."""
 

@@ -22,7 +22,7 @@ from faultsight.detect.torch_threads import one_thread
 
 __all__ = [
     "Batch", "NetworkDetector", "Player", "RowForecaster", "TrainingConfig", "mean_of_known",
-    "positions", "seeded", "signed_square", "train",
+    "positions", "seeded", "signed_square", "smoothed_squares", "train",
 ]  # fmt: skip
 
 _WINDOWS_AT_ONCE = 256
@@ -121,6 +121,16 @@ class Player:
 def mean_of_known(values: Tensor, known: Tensor) -> Tensor:
     """Return the mean over the cells that are known; 0 if none is."""
     return (values * known).sum() / known.sum().clamp(min=1.0)
+
+
+def smoothed_squares(
+    deviations: NDArray[Any], bank: WindowBank, smooth: Callable[[NDArray[Any]], NDArray[Any]]
+) -> NDArray[Any]:
+    """Return absolute deviations, smoothed over each entity's rows, squared, with their signs."""
+    known = np.where(bank.known[bank.ends], deviations, np.nan).astype(np.float32)
+    bounds = np.searchsorted(bank.owners, np.arange(1, len(bank.entities)))
+    smoothed = [smooth(np.abs(part)) for part in np.split(known, bounds)]
+    return np.asarray(np.copysign(np.concatenate(smoothed) ** 2, known))
 
 
 def signed_square(deviations: Tensor) -> Tensor:

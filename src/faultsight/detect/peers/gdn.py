@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from faultsight.detect.peers._training import (
     Player,
     TrainingConfig,
     mean_of_known,
+    smoothed_squares,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
@@ -115,7 +117,8 @@ class GDN(NetworkDetector):
 
     Absolute errors are averaged over a few rows, and squared as the other peers' are. The paper
     measures them by median and interquartile range of the test, which an online detector cannot
-    know: here by what is usual on history.
+    know: here by what is usual on history. Left out: early stopping, and the batch normalization
+    that the authors' code has within the output, where that has a hidden layer as here.
 
     Examples
     --------
@@ -154,13 +157,8 @@ class GDN(NetworkDetector):
         return batch.rows[:, -1] - found
 
     def _errors(self, bank: WindowBank) -> NDArray[Any]:
-        errors = np.where(bank.known[bank.ends], super()._errors(bank), np.nan).astype(np.float32)
-        bounds = np.searchsorted(bank.owners, np.arange(1, len(bank.entities)))
-        smoothed = [
-            _mean_with_before(np.abs(part), self.config.smoothing_rows)
-            for part in np.split(errors, bounds)
-        ]
-        return np.copysign(np.concatenate(smoothed) ** 2, errors)
+        smooth = partial(_mean_with_before, n_rows=self.config.smoothing_rows)
+        return smoothed_squares(super()._errors(bank), bank, smooth)
 
 
 def _mean_with_before(table: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:

@@ -197,8 +197,8 @@ class InterFusion(NetworkDetector):
     """Li et al., KDD '21, for the fleet: two views, trained one after the other.
 
     A row's error by KPI is its negative log likelihood at the means, less the least that it can be.
-    The network is that of the authors' code. Left out: MCMC imputation of the scored row, the
-    normalizing flow of z1's posterior, and stopping early.
+    The network is that of the authors' code, but for the normalizing flow of z1's posterior. Left
+    out besides: MCMC imputation of the scored row, a score of 100 draws, and early stopping.
 
     Examples
     --------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from faultsight.core.errors import SettingError
@@ -18,6 +17,7 @@ from faultsight.detect.peers._training import (
     RowForecaster,
     TrainingConfig,
     mean_of_known,
+    smoothed_squares,
     train,
 )
 from faultsight.detect.peers._windows import WindowBank
@@ -77,6 +77,7 @@ class LSTMNDT(NetworkDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from faultsight.core.kpi_frame import KpiFrame
     >>> rows = np.sin(np.arange(300.0) / 5)[:, None]
     >>> rows[250:255] = 0.9 - rows[250:255]
@@ -108,8 +109,7 @@ class LSTMNDT(NetworkDetector):
         return batch.rows[:, -1] - found
 
     def _errors(self, bank: WindowBank) -> NDArray[Any]:
-        errors = np.where(bank.known[bank.ends], super()._errors(bank), np.nan).astype(np.float32)
-        bounds = np.searchsorted(bank.owners, np.arange(1, len(bank.entities)))
         memory = 1.0 - 2.0 / (self.config.smoothing_rows + 1)
-        smoothed = [remember(np.abs(part), memory) for part in np.split(errors, bounds)]
-        return np.copysign(np.concatenate(smoothed) ** 2, errors)
+        return smoothed_squares(
+            super()._errors(bank), bank, lambda errors: remember(errors, memory)
+        )

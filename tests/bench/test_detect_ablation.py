@@ -78,6 +78,7 @@ def test_networks_are_judged_untuned_and_tuned() -> None:
     for setting, values in (
         ("condition", ["profile", "stl"]),
         ("form", ["streaming", "sliding"]),
+        ("baseline_share", [0.0, 0.2, 0.5]),
         ("memory", [0.0, 0.3, 0.6]),
     ):
         found = list(trials(setting).values())
@@ -89,6 +90,13 @@ def test_networks_are_judged_untuned_and_tuned() -> None:
     marks = [trial for (trial,) in trials("marks").values()]
     assert [trial.n_marks for trial in marks] == [5, 15, 50, 150, 500, None]
     assert {(trial.network, trial.tuning) for trial in marks} == {(_NETWORK, _TUNING)}
+
+
+def test_levels_come_down_or_not_where_alarms_are_confirmed() -> None:
+    (lowered,), (left,) = trials("confirmed").values()
+    assert lowered.tuning == _TUNING
+    assert left.tuning == replace(_TUNING, lowering=False)
+    assert {trial.kinds for trial in (lowered, left)} == {"fp+fn+tp"}
 
 
 def only_few(*configs: Any) -> Iterator[_Trial]:

@@ -65,7 +65,9 @@ def test_only_what_is_asked_for_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_plain_way_runs_the_same_network() -> None:
     """What differs is the condition alone: with all weight taken from it, totals are the same."""
     fleet = simulate_stations(StationsConfig(n_stations=2))
-    config = AnoTunerConfig(form="sliding", window=24, epochs=1, n_hidden=8, memory=0.0)
+    config = AnoTunerConfig(
+        form="sliding", window=24, epochs=1, n_hidden=8, memory=0.0, baseline_share=0.0
+    )
     model = AnoTuner(config).fit(fleet.train)
     assert isinstance(model.network, SlidingNetwork)
     inputs = dict(model.network.decoder.named_parameters())["weight_ih_l0"]

@@ -93,6 +93,9 @@ class Context:
         How many cells are run at once; one for each core, at most two, if not given.
     journal : Path, optional
         The file that keeps the cells that have ended, to go on from there.
+    beside : Path, optional
+        A result whose rows of other methods are put beside those of this run, of scenarios that
+        run cells; see `faultsight.bench.beside`.
     progress : callable
         Told in a short line what happens.
     """
@@ -107,6 +110,7 @@ class Context:
     budget_s: float | None = None
     workers: int | None = None
     journal: Path | None = None
+    beside: Path | None = None
     progress: Callable[[str], None] = field(default=_silent, repr=False)
 
     def __post_init__(self) -> None:
@@ -252,11 +256,13 @@ def run_scenario(scenario_id: str, context: Context) -> BenchResult:
     MissingDataError
         If none of the scenario's datasets is on this machine.
     SettingError
-        If a journal is named and the scenario keeps none.
+        If a journal is named and the scenario keeps none, or a result beside and it can have none.
     """
     scenario = load_scenario(scenario_id)
     if context.journal is not None and not scenario.keeps_journal:
         raise SettingError(f"{scenario_id} is short and keeps no journal")
+    if context.beside is not None and not scenario.keeps_journal:
+        raise SettingError(f"{scenario_id} cannot be run beside another result")
     start = time.perf_counter()
     outcome = scenario.run(context)
     return BenchResult(
@@ -284,6 +290,7 @@ def run_parameters(context: Context) -> dict[str, Any]:
         "preset": context.preset,
         "budget_s": context.budget_s,
         "workers": context.workers,
+        "beside": None if context.beside is None else context.beside.name,
     }
 
 

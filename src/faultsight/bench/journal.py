@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from faultsight.bench.beside import with_rows_beside
 from faultsight.bench.engine import (
     Context,
     Row,
@@ -225,6 +226,8 @@ def run_cells(
     SettingError
         If two cells are the same, or no worker is asked for.
     """
+    if context.beside is not None:  # before all work: it may be the wrong file
+        with_rows_beside(scenario, [], [], context, context.beside)
     if len({_name(cell) for cell in cells}) < len(cells):
         raise SettingError("two cells are the same")
     workers = context.workers
@@ -258,6 +261,10 @@ def run_cells(
             f"{n_before} of {len(cells)} cells are of earlier starts: the seconds of the whole run "
             "are those of the last start alone"
         )
+    if context.beside is not None:
+        methods = {str(cell["method"]) for cell in cells}
+        rows, said = with_rows_beside(scenario, rows, methods, context, context.beside)
+        notes += said
     return rows, notes
 
 

@@ -2,7 +2,7 @@
 
 What `detect/speed` compares with. The weights are those of a fitted model; the condition is
 statsmodels' STL of each series, and windows are copied into a torch data set and scored one by
-one by their last row.
+one by the reconstruction of their last row, as in the paper.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def plain_scores(model: AnoTuner, frames: Sequence[KpiFrame]) -> PlainScores:
     decomposed = time.perf_counter()
     totals = {}
     for frame, (values, filled, condition) in zip(frames, series, strict=True):
-        usual = torch.from_numpy(model.usual.get(frame.entity, model.usual_elsewhere))
+        usual = torch.from_numpy(model._usual_of(frame.entity)[0])
         windows = _CopiedWindows(values, filled, condition, model.config.window)
         scores: list[float] = []
         with torch.no_grad():

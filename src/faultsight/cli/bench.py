@@ -65,6 +65,13 @@ def run(
             dir_okay=False,
         ),
     ] = None,
+    beside: Annotated[
+        Path | None,
+        Option(
+            help="A result of the same scenario: the rows of all methods that are not run now.",
+            dir_okay=False,
+        ),
+    ] = None,
     json_target: JsonTarget = None,
 ) -> None:
     """Run one scenario, print its table, and write its result as JSON if asked."""
@@ -84,6 +91,7 @@ def run(
             budget_s=budget,
             workers=workers,
             journal=journal,
+            beside=beside,
             progress=lambda line: progress.print(line, markup=False, highlight=False),
         ),
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from faultsight.core.errors import InputError, SettingError
 from faultsight.detect import KpiFrame, Mark, MarkKind, TimeWindow
@@ -160,6 +161,42 @@ def test_constant_and_all_missing_kpis_and_short_series() -> None:
         assert np.isfinite(score.total).all()
 
 
+@BOTH
+def test_a_residual_is_mixed_of_what_is_left_over_and_of_the_distance_from_the_usual_day(
+    config: AnoTunerConfig,
+) -> None:
+    frames = fleet()
+    parts = []
+    for share in (0.0, 0.3, 0.6):
+        detector = AnoTuner(replace(config, baseline_share=share, memory=0.0))
+        residuals = detector.fit(cut(frames, 80)).score(frames)[1].residuals
+        assert residuals is not None
+        parts.append(residuals.astype(np.float64))
+        # Both parts are in units of their means on history.
+        np.testing.assert_allclose(residuals[:80].mean(0), 1.0, rtol=2e-3)
+    left_over, mixed, mixed_more = parts
+    np.testing.assert_allclose(mixed_more - left_over, 2 * (mixed - left_over), atol=1e-4)
+    scaled = detector.scaling.apply(frames[1])
+    apart = np.square(scaled.values - detector.condition.baseline(scaled))
+    apart /= np.mean(apart[:80], axis=0) + 1e-6
+    np.testing.assert_allclose(mixed, 0.7 * left_over + 0.3 * apart, rtol=1e-3, atol=1e-4)
+
+
+def test_a_state_that_lasts_ranks_higher_by_its_distance_from_the_usual_day() -> None:
+    frames = fleet(200)
+    values = frames[0].values.copy()
+    values[150:] += np.array([0.4, 0.2, 0.6])  # twice the noise, for two days
+    lasting = KpiFrame("cell-0", frames[0].kpis, 0, HOUR_S, values)
+
+    def ranked_below(share: float) -> float:
+        """Return the share of ordinary rows that score below the state's second day."""
+        detector = AnoTuner(replace(QUICK, baseline_share=share)).fit(cut(frames, 120))
+        total = detector.score([lasting])[0].total
+        return float(np.mean(total[:150, None] < total[None, 174:]))
+
+    assert ranked_below(0.5) > ranked_below(0.2) > ranked_below(0.0)
+
+
 def test_an_entity_never_seen_is_scored_with_the_fleets_medians() -> None:
     detector = AnoTuner(QUICK).fit(fleet())
     stranger = KpiFrame("new", ("load", "drops", "delay_ms"), 0, HOUR_S, fleet(seed=9)[0].values)
@@ -214,6 +251,22 @@ def test_a_saved_model_scores_the_same_bytes(config: AnoTunerConfig, tmp_path: P
     assert totals(loaded, [*frames, hostile]) == totals(detector, [*frames, hostile])
     assert loaded.levels == detector.levels
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model"]
+
+
+def test_a_model_of_before_the_baseline_had_a_share_scores_as_it_did(tmp_path: Path) -> None:
+    frames = fleet()
+    plain = AnoTuner(replace(QUICK, baseline_share=0.0)).fit(cut(frames, 80))
+    folder = plain.save(tmp_path / "model")
+    path = folder / "model.json"
+    told = json.loads(path.read_text())
+    tensors = load_file(folder / told["tensors"])
+    for name in ("usual", "usual_elsewhere"):
+        tensors[name] = tensors[name][..., 0, :].contiguous()
+    del told["config"]["baseline_share"]
+    save_file(tensors, folder / told["tensors"])
+    told["sha256"] = hashlib.sha256((folder / told["tensors"]).read_bytes()).hexdigest()
+    path.write_text(json.dumps(told))
+    assert totals(AnoTuner.load(folder), frames) == totals(plain, frames)
 
 
 def test_a_damaged_model_is_refused_by_name(tmp_path: Path) -> None:
@@ -299,6 +352,8 @@ def test_versions_are_added_listed_and_reverted(tmp_path: Path) -> None:
         {"learning_rate": -1.0},
         {"variance": 0.0},
         {"memory": 1.0},
+        {"baseline_share": 1.0},
+        {"baseline_share": -0.1},
         {"largest": 0},
         {"beta": float("nan")},
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -23,7 +25,11 @@ def examples(is_anomaly: list[bool], *, level: float = 10.0) -> Examples:
         torch.rand((n, 6, 4), generator=generator),
     )
     return Examples(
-        windows, torch.tensor(is_anomaly), torch.full((n, 2), 0.01), torch.full((n,), level)
+        windows,
+        torch.tensor(is_anomaly),
+        torch.full((n, 2), 0.01),
+        torch.zeros(n),
+        torch.full((n,), level),
     )
 
 
@@ -56,6 +62,16 @@ def test_the_hinge_costs_nothing_beyond_its_margin() -> None:
     assert label_aware_loss(network, examples([True] * 4, level=1e-6), config, None).item() == 0.0
     high = label_aware_loss(network, examples([True] * 4, level=1e9), config, None).item()
     assert high == pytest.approx(2.0, rel=1e-3)
+
+
+def test_what_a_row_scores_apart_from_the_network_is_part_of_its_height() -> None:
+    network = make_network("sliding", SHAPE, seed=0)
+    missed = examples([True, True], level=1e9)  # reconstructed far below the level
+    share = FineTuning().anomaly_share
+    for apart, lacks in ((0.0, 2.0), (1e9, 1.0), (2e9, 0.0)):
+        told = replace(missed, apart=torch.full((2,), apart))
+        loss = label_aware_loss(network, told, FineTuning(), None).item()
+        assert loss == pytest.approx(share * lacks, abs=1e-4)
 
 
 def test_long_fine_tuning_ruins_the_network_by_laelbo_and_not_by_the_hinge() -> None:

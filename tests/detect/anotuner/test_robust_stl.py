@@ -217,7 +217,7 @@ def test_the_tuning_step_gets_its_windows_from_here() -> None:
     told = torch.zeros((2, 12, 6))
     missed = Examples(
         Windows(rows, torch.ones_like(rows), told), torch.ones(2, dtype=torch.bool),
-        torch.full((2, 3), 0.01), torch.full((2,), 1.0),
+        torch.full((2, 3), 0.01), torch.zeros(2), torch.full((2,), 1.0),
     )  # fmt: skip
     network = make_network(
         "sliding", NetworkShape(3, 6, n_filters=4, n_hidden=8, n_latent=2), seed=0

@@ -94,6 +94,15 @@ def test_it_is_a_member_of_the_family() -> None:
     assert CONDITIONS.load("stl") is STL
 
 
+def test_its_baseline_is_what_is_usual_at_the_time_of_day() -> None:
+    days = np.tile([0.0, 1.0, 0.0, -1.0], 10)[:, None] + 5.0
+    days[36:] += 3.0  # a state that lasts is no part of it
+    frame = KpiFrame("cell-1", ("load",), 0, 21_600, days)
+    for condition in (STL(), Profile()):
+        baseline = condition.fit([frame]).baseline(frame)
+        assert baseline[:, 0].tolist() == [5.0, 6.0, 5.0, 4.0] * 10
+
+
 def test_later_rows_change_nothing() -> None:
     frame = daily(300)
     condition = STL().fit([frame[:200]])

@@ -38,12 +38,14 @@ if TYPE_CHECKING:
 
 _USUAL = ("sim_stations", "ASD")
 _BOTH = "fp+fn"
+_CONFIRMED = "fp+fn+tp"
 _AUGMENTATIONS = ("none", "decoder", "rstl", "oversample")
 _RATIOS = (0.5, 1.0, 2.0, 4.0)
 _MARKS = (5, 15, 50, 150, 500)
 _NETWORKS: Mapping[str, Sequence[Any]] = {
     "condition": ("profile", "stl"),
     "form": ("streaming", "sliding"),
+    "baseline_share": (0.0, 0.2, 0.5),
     "memory": (0.0, 0.3, 0.6),
 }
 
@@ -52,7 +54,8 @@ class DetectAblation(Scenario):
     """AnoTuner with one piece changed at a time, under the protocol of detect/feedback.
 
     A row is one ``value`` of one ``setting``, judged on the last 70 % of the test; ``tuning`` is
-    ``fp+fn`` where false alarms and missed anomalies of the first 30 % were marked, else ``none``.
+    ``fp+fn`` where false alarms and missed anomalies of the first 30 % were marked, ``fp+fn+tp``
+    where confirmed alarms were, too, else ``none``.
 
     ====================  ========================================================================
     setting               what changes, all else as by default
@@ -64,8 +67,11 @@ class DetectAblation(Scenario):
     history               how history is sampled for fine-tuning, with the hinge
     marks                 so many marks, drawn at random by the seed; a smaller draw is part of each
                           larger one
+    confirmed             confirmed alarms are marked, too; all layers, and all levels left where
+                          they then are
     condition             what the decoder is told of a row
     form                  a row read once, or in every window that holds it
+    baseline_share        how much of a residual is measured from what is usual at that time of day
     memory                how much of a residual's last average is kept
     ====================  ========================================================================
 
@@ -117,6 +123,8 @@ class _Trial:
         None if it is left as it was trained.
     n_marks : int or None
         All if None.
+    kinds : str
+        What is marked; a name of `TUNINGS`.
     """
 
     setting: str
@@ -124,6 +132,7 @@ class _Trial:
     network: AnoTunerConfig
     tuning: TuningConfig | None
     n_marks: int | None = None
+    kinds: str = _BOTH
 
 
 def _trials(network: AnoTunerConfig, tuning: TuningConfig) -> Iterator[_Trial]:
@@ -152,6 +161,10 @@ def _trials(network: AnoTunerConfig, tuning: TuningConfig) -> Iterator[_Trial]:
     for n_marks in _MARKS:
         yield _Trial("marks", str(n_marks), network, tuning, n_marks)
     yield _Trial("marks", "all", network, tuning)
+    for value, changed in (
+        ("all", tuning), ("without lowered levels", replace(tuning, lowering=False)),
+    ):  # fmt: skip
+        yield _Trial("confirmed", value, network, changed, kinds=_CONFIRMED)
     for setting, values in _NETWORKS.items():
         for value in values:
             other = replace(network, **{setting: value})
@@ -169,17 +182,15 @@ class _Bench:
     context: Context
     notes: list[str]
     untuned: dict[AnoTunerConfig, list[Deployment]] = field(default_factory=dict)
-    figures: dict[tuple[AnoTunerConfig, TuningConfig | None, int | None], Row] = field(
-        default_factory=dict
-    )
+    figures: dict[_Trial, Row] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         seed = self.context.seed
         warm_up(self.methods[RANDOM], self.fleets[0])
-        yield self._heading(RANDOM, "detector", RANDOM, None) | self._judged(
+        method = self.methods[ANOTUNER]
+        yield self._heading(RANDOM, _Trial("detector", RANDOM, method.config, None)) | self._judged(
             [deploy(self.methods[RANDOM], fleet, seed=seed) for fleet in self.fleets]
         )
-        method = self.methods[ANOTUNER]
         tuning: Any = method.tuning
         spent: dict[str, float] = {}
         cut: set[str] = set()
@@ -195,28 +206,27 @@ class _Bench:
             except FaultSightError as error:
                 self._note(f"{trial.setting} {trial.value} has no row: {error}")
             else:
-                heading = self._heading(ANOTUNER, trial.setting, trial.value, trial.tuning)
-                yield heading | figures
+                yield self._heading(ANOTUNER, trial) | figures
             spent[trial.setting] = spent.get(trial.setting, 0.0) + time.perf_counter() - begin
 
-    def _heading(self, method: str, setting: str, value: str, tuning: TuningConfig | None) -> Row:
+    def _heading(self, method: str, trial: _Trial) -> Row:
         return {
             "dataset": self.dataset,
             "method": method,
-            "setting": setting,
-            "value": value,
-            "tuning": "none" if tuning is None else _BOTH,
+            "setting": trial.setting,
+            "value": trial.value,
+            "tuning": "none" if trial.tuning is None else trial.kinds,
             "seed": str(self.context.seed),
         }
 
     def _figures(self, trial: _Trial) -> Row:
-        key = trial.network, trial.tuning, trial.n_marks
+        key = replace(trial, setting="", value="")
         if key not in self.figures:
             base = self._deployed(trial.network)
             if trial.tuning is None:
                 self.figures[key] = self._judged(base)
             else:
-                before = self._figures(replace(trial, tuning=None, n_marks=None))
+                before = self._figures(_Trial("", "", trial.network, None))
                 self.figures[key] = self._tuned(trial, trial.tuning, base, before)
         return self.figures[key]
 
@@ -233,7 +243,7 @@ class _Bench:
     def _tuned(
         self, trial: _Trial, config: TuningConfig, base: Sequence[Deployment], before: Row
     ) -> Row:
-        marks = self._marks(base, trial.n_marks)
+        marks = self._marks(base, trial)
         n_marks = sum(map(len, marks))
         self.context.progress(
             f"{self.dataset}: {trial.setting} {trial.value}, tuned by {n_marks} marks"
@@ -249,9 +259,10 @@ class _Bench:
         self.context.progress("  " + ", ".join(f"{n} {row[n]}" for n in (*HEADLINES, "gain")))
         return row
 
-    def _marks(self, base: Sequence[Deployment], n_marks: int | None) -> list[list[Mark]]:
+    def _marks(self, base: Sequence[Deployment], trial: _Trial) -> list[list[Mark]]:
         """Return the marks of each fleet, all of them or a random part of all fleets' together."""
-        marks = [marks_of_errors(d.fleet, d.scores, d.levels, TUNINGS[_BOTH]) for d in base]
+        kinds, n_marks = TUNINGS[trial.kinds], trial.n_marks
+        marks = [marks_of_errors(d.fleet, d.scores, d.levels, kinds) for d in base]
         places = [(fleet, i) for fleet, own in enumerate(marks) for i in range(len(own))]
         if n_marks is None:
             return marks

@@ -2,8 +2,9 @@
 
 Zhaoyang Yu et al., "Supervised Fine-Tuning for Unsupervised KPI Anomaly Detection for Mobile Web
 Systems", WWW '24. One network is trained without labels for a fleet of entities. It scores a row
-by how badly it is reconstructed, in units of what is usual for that entity and KPI. Marks of false
-alarms and missed anomalies then tune it, layer by layer; see `TuningConfig`.
+by how badly it is reconstructed and, in part, by how far it is from what is usual at that time of
+day, in units of what is usual for that entity and KPI. Marks of false alarms and missed anomalies
+then tune it, layer by layer; see `TuningConfig`.
 """
 
 from __future__ import annotations
@@ -71,6 +72,9 @@ class AnoTunerConfig:
     variance, beta : float
         Of the Gaussian likelihood, in scaled units squared; weight of the divergence from the
         prior, where 1 is the evidence lower bound.
+    baseline_share : float
+        Share of a residual that is measured from what is usual at the row's time of day; the rest
+        is from the reconstruction, which follows a state that lasts. Below 1; 0 is the paper's.
     memory : float
         Share of a residual's last average that is kept from row to row: what lasts ranks higher
         than a spike, and alarms reach a row or two beyond a fault's end. 0 scores each row by
@@ -102,6 +106,7 @@ class AnoTunerConfig:
     clip: float = 5.0
     variance: float = 0.01
     beta: float = 1.0
+    baseline_share: float = 0.0
     memory: float = 0.3
     largest: int | None = None
     threshold: str = "quantile"
@@ -119,8 +124,9 @@ class AnoTunerConfig:
         for name in ("learning_rate", "clip", "variance"):
             if not getattr(self, name) > 0:
                 raise SettingError(f"{name} must be above 0")
-        if not 0 <= self.memory < 1:
-            raise SettingError(f"memory is at least 0 and below 1, not {self.memory}")
+        for name in ("baseline_share", "memory"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingError(f"{name} is at least 0 and below 1, not {getattr(self, name)}")
         if self.largest is not None and self.largest < 1:
             raise SettingError(f"largest must be at least 1, not {self.largest}")
 
@@ -129,7 +135,7 @@ class AnoTunerConfig:
         """Return the paper's model: windows of a day, conditioned on STL."""
         said: dict[str, Any] = {
             "form": "sliding", "condition": "stl", "window": 24, "epochs": 15,
-            "memory": 0.0,
+            "baseline_share": 0.0, "memory": 0.0,
         }  # fmt: skip
         return cls(**(said | changes))
 
@@ -171,8 +177,9 @@ class AnoTuner(LevelledDetector):
     ----------
     levels : dict of str to float
         The deployed level of each entity: a row alarms when its score is above.
-    usual : dict of str to array of shape (kpi,)
-        Mean squared error on history, in scaled units.
+    usual : dict of str to array of shape (2, kpi)
+        Mean squares on history, in scaled units: of what the reconstruction leaves over, and of
+        the distance from what is usual at the time of day.
     patterns : PatternHead or None
         What marks look like, and how far that counts.
     head : ResidualHead or None
@@ -295,16 +302,30 @@ class AnoTuner(LevelledDetector):
         return score if self.patterns is None else self.patterns.apply(score, plain.deviations)
 
     def _plain(self, frame: KpiFrame, deviations: NDArray[np.float32]) -> Score:
-        usual = self.usual.get(frame.entity, self.usual_elsewhere)
-        residuals = (np.square(deviations) / usual).astype(np.float32)
+        squares = np.square(deviations) / self._usual_of(frame.entity)
+        share = self.config.baseline_share
+        residuals = ((1.0 - share) * squares[:, 0] + share * squares[:, 1]).astype(np.float32)
         residuals = remember(residuals, self.config.memory)
         return Score(
             frame.entity, frame.start_s, frame.interval_s, self.kpis,
-            aggregate(residuals, largest=self.config.largest), residuals, deviations < 0,
+            aggregate(residuals, largest=self.config.largest), residuals, deviations[:, 0] < 0,
         )  # fmt: skip
 
+    def _usual_of(self, entity: str) -> NDArray[np.float64]:
+        return self.usual.get(entity, self.usual_elsewhere)
+
+    def _apart_from_network(self, frame: KpiFrame) -> NDArray[np.float64]:
+        """Return what each row alone would score if it were reconstructed without error."""
+        scaled = self.scaling.apply(frame)
+        squares = np.square(scaled.values - self.condition.baseline(scaled))
+        share = self.config.baseline_share
+        return np.nan_to_num(aggregate(share * squares / self._usual_of(frame.entity)[1]))
+
     def _deviations(self, frames: Sequence[KpiFrame]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Yield what each entity's rows differ by in scaled units."""
+        """Yield what each entity's rows differ by in scaled units, of shape (time, 2, kpi).
+
+        First from the reconstruction, then from what is usual at the time of day.
+        """
         if self._kept is None:
             return self._computed(frames)
         decides = (self.network, self.scaling, self.condition, *frames)
@@ -313,9 +334,13 @@ class AnoTuner(LevelledDetector):
     def _computed(self, frames: Sequence[KpiFrame]) -> Iterator[tuple[str, NDArray[np.float32]]]:
         """Yield deviations, a shard of the fleet at a time."""
         for shard in _shards(frames, self.condition.n_channels):
-            bank = self._bank([self.scaling.apply(frame) for frame in shard])
-            found = deviations(self.network, bank, window=self.config.window, device=self.device)
-            yield from zip((frame.entity for frame in shard), found, strict=True)
+            scaled = [self.scaling.apply(frame) for frame in shard]
+            found = deviations(
+                self.network, self._bank(scaled), window=self.config.window, device=self.device
+            )
+            for frame, left_over in zip(scaled, found, strict=True):
+                apart = frame.values - self.condition.baseline(frame)
+                yield frame.entity, np.stack([left_over, apart], axis=1)
 
     def _bank(self, scaled: Sequence[KpiFrame]) -> RowBank:
         conditions = [self.condition.compute(frame) for frame in scaled]
@@ -390,10 +415,10 @@ class AnoTuner(LevelledDetector):
 def _column_means(
     table: NDArray[Any], weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Return the mean of each column's known values, rows weighted if told; NaN without any."""
+    """Return the means over rows of what is known, rows weighted if told; NaN where nothing is."""
     known = np.isfinite(table).astype(np.float64)
     if weights is not None:
-        known *= weights[:, None]
+        known *= np.expand_dims(weights, tuple(range(1, table.ndim)))
     sums = (np.nan_to_num(table).astype(np.float64) * known).sum(axis=0)
     counts = known.sum(axis=0)
     return np.where(counts > 0, sums / np.maximum(counts, 1e-12), np.nan)

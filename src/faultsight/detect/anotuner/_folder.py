@@ -109,7 +109,11 @@ def load_model(folder: Path) -> AnoTuner:
     try:
         tensors = load(data)
         arrays = {k: v.numpy() for k, v in tensors.items() if not k.startswith("network.")}
-        model = AnoTuner(AnoTunerConfig(**told["config"]))
+        # Models of before the baseline had a share in scores know of the reconstruction alone.
+        model = AnoTuner(AnoTunerConfig(**{"baseline_share": 0.0} | told["config"]))
+        for name in ("usual", "usual_elsewhere"):
+            if arrays[name].shape[-2:] != (2, len(told["kpis"])):
+                arrays[name] = np.stack([arrays[name], np.ones_like(arrays[name])], axis=-2)
         model.kpis = tuple(told["kpis"])
         model.interval_s = int(told["interval_s"])
         entities = [str(entity) for entity in told["entities"]]

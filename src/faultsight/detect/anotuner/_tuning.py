@@ -64,6 +64,8 @@ class TuningConfig:
         Whether history is corrected by what was marked, whether the residual head and the
         pattern head learn, whether levels are pooled over the fleet (where the deployed rule is
         the quantile), and whether they learn.
+    lowering : bool
+        Whether all levels come down in the end, where alarms were confirmed and the guard says so.
     confirmed_weight : int
         Each row of a false alarm counts so many times among history.
     least_quantile : float
@@ -88,6 +90,7 @@ class TuningConfig:
     patterns: bool = True
     pooling: bool = True
     recalibration: bool = True
+    lowering: bool = True
     confirmed_weight: int = 3
     least_quantile: float = 0.98
     guard: bool = True
@@ -121,7 +124,7 @@ class TuningConfig:
             "fine_tuning": "laelbo", "augmentation": "decoder", "cap": float("inf"),
             "least_marks": 1,
             "history": "tsal", "correction": False, "head": False, "patterns": False,
-            "pooling": False, "recalibration": False, "guard": False,
+            "pooling": False, "recalibration": False, "lowering": False, "guard": False,
         }  # fmt: skip
         return cls(**(said | changes))
 
@@ -173,7 +176,7 @@ def tune(
     )
     tuned, verdicts = take_layers(
         model, _layers(config, material, marked), marked, guard=guard, progress=progress,
-        lowered=_lowered if config.recalibration else None,
+        lowered=_lowered if config.lowering else None,
     )  # fmt: skip
     if any(verdict.step == _FINE_TUNING and verdict.kept for verdict in verdicts):
         report = replace(report, **material.counts)
@@ -265,9 +268,9 @@ def _corrected(
 
 
 def _deviations(model: AnoTuner, frames: Sequence[KpiFrame]) -> dict[str, NDArray[np.float32]]:
-    """Return what each row differs by, in units of the usual error of its entity and KPI."""
+    """Return what each row differs by from its reconstruction, in units of what is usual."""
     return {
-        entity: (rows / np.sqrt(model.usual.get(entity, model.usual_elsewhere))).astype(np.float32)
+        entity: (rows[:, 0] / np.sqrt(model._usual_of(entity)[0])).astype(np.float32)
         for entity, rows in model._deviations(frames)
     }
 
@@ -415,14 +418,21 @@ class _Collector:
         before = wrong[starts[:, None] + torch.arange(window)]
         before[:, -1] = False
         known = windows.known * (~before)[:, :, None]
-        usual = np.stack([model.usual.get(e, model.usual_elsewhere) for e in entities])
+        usual = np.stack([model._usual_of(entity)[0] for entity in entities])
+        usual /= 1.0 - model.config.baseline_share
+        apart = {
+            place: model._apart_from_network(self.material.frames[place])
+            for place in sorted(set(places.tolist()))
+        }
         level = np.array([model.level_of(entity) for entity in entities])
         return Examples(
             Windows(windows.rows, known, windows.conditions),
             torch.from_numpy(label.astype(bool)),
             torch.from_numpy(usual.astype(np.float32)),
+            torch.tensor([apart[place][row] for place, row in zip(places, rows, strict=True)],
+                         dtype=torch.float32),
             torch.from_numpy(np.maximum(level, 1e-6).astype(np.float32)),
-        )
+        )  # fmt: skip
 
 
 def _history(

@@ -86,5 +86,6 @@ def augment(network: Network, missed: Examples, n: int, config: Augmentation) ->
             drawn = network(rows, conditions, torch_stream(config.seed, "augmentation"))
         generated = drawn.values
     return Examples(
-        Windows(generated, known, conditions), again.is_anomaly, again.usual, again.level
-    )
+        Windows(generated, known, conditions), again.is_anomaly, again.usual, again.apart,
+        again.level,
+    )  # fmt: skip

@@ -76,14 +76,18 @@ class Examples:
     is_anomaly : tensor of shape (window,)
         Whether the last row is an anomaly.
     usual : tensor of shape (window, kpi)
-        The usual squared error of the window's entity.
+        What a squared error of the last row is divided by.
+    apart : tensor of shape (window,)
+        What the last row scores whatever the network makes of it.
     level : tensor of shape (window,)
-        The deployed level of the window's entity, for the sum of errors over usual errors.
+        The deployed level of the window's entity, for the sum of errors over usual errors, and of
+        what is apart.
     """
 
     windows: Windows
     is_anomaly: Tensor
     usual: Tensor
+    apart: Tensor
     level: Tensor
 
     def __len__(self) -> int:
@@ -94,6 +98,7 @@ class Examples:
             Windows(*(part[rows] for part in self.windows)),
             self.is_anomaly[rows],
             self.usual[rows],
+            self.apart[rows],
             self.level[rows],
         )
 
@@ -104,6 +109,7 @@ class Examples:
             Windows(*(torch.cat(same) for same in zip(*(p.windows for p in parts), strict=True))),
             torch.cat([p.is_anomaly for p in parts]),
             torch.cat([p.usual for p in parts]),
+            torch.cat([p.apart for p in parts]),
             torch.cat([p.level for p in parts]),
         )
 
@@ -128,7 +134,7 @@ def label_aware_loss(
     known = examples.windows.known[:, -1]
     n_known = known.sum(1).clamp(min=1.0)
     score = (error * known / examples.usual).sum(1) * (known.shape[1] / n_known)
-    height = score / examples.level
+    height = (score + examples.apart) / examples.level
     lacks = torch.relu(config.margin - height)
     n_anomalous = anomalous.sum()
     loud = torch.relu(height - 1.0 / config.margin).clamp(max=_LOUDEST)

@@ -136,9 +136,8 @@ class AnoTunerStream:
         shape = len(self.entities), len(self.kpis)
         elsewhere = float(np.median(list(model.levels.values())))
         self.levels = np.array([model.levels.get(e, elsewhere) for e in self.entities])
-        self._usual_errors = np.stack(
-            [model.usual.get(entity, model.usual_elsewhere) for entity in self.entities]
-        )
+        self._usual = np.stack([model._usual_of(entity) for entity in self.entities], axis=1)
+        self._baseline_share = model.config.baseline_share
         self._scale = _Scale(model.scaling, self._places)
         self._profile = model.condition
         self._who = np.array([self._profile.place(entity) for entity in self.entities])
@@ -295,7 +294,11 @@ class AnoTunerStream:
                 deviation = np.full(scaled.shape, np.nan, dtype=np.float32)
             else:
                 deviation = row.values - self._fleet.take_in(who, row)
-            parts = (np.square(deviation) / self._usual_errors[who]).astype(np.float32)
+            share = self._baseline_share
+            parts = (1.0 - share) * np.square(deviation) / self._usual[0, who]
+            if share:
+                parts += share * np.square(row.values - row.usual) / self._usual[1, who]
+            parts = parts.astype(np.float32)
             parts = self._recent.average(parts, known, who).astype(np.float32)
             largest = self._largest
             weighed: NDArray[np.floating] = parts

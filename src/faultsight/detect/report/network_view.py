@@ -95,12 +95,15 @@ def windows_of(model: AnoTuner, ends: Ends, *, is_anomaly: bool = False) -> Exam
     at = np.concatenate([bank.ends(place, rows) for place, (_, rows) in enumerate(ends)])
     found = bank.windows(torch.from_numpy(at) - (window - 1), window)
     owners = [frame.entity for frame, rows in ends for _ in rows]
-    usual = np.stack([model.usual.get(owner, model.usual_elsewhere) for owner in owners])
+    usual = np.stack([model._usual_of(owner)[0] for owner in owners])
+    usual /= 1.0 - model.config.baseline_share
+    apart = np.concatenate([model._apart_from_network(frame)[rows] for frame, rows in ends])
     level = np.array([model.level_of(owner) for owner in owners])
     return Examples(
         found,
         torch.full((len(owners),), is_anomaly),
         torch.from_numpy(usual.astype(np.float32)),
+        torch.from_numpy(apart.astype(np.float32)),
         torch.from_numpy(level.astype(np.float32)),
     )
 

@@ -79,6 +79,6 @@ def remember(residuals: NDArray[np.float32], memory: float) -> NDArray[np.float3
     known = np.isfinite(residuals)
     weighted = lfilter([1.0], [1.0, -memory], np.where(known, residuals, 0.0), axis=0)
     weight = lfilter([1.0], [1.0, -memory], known.astype(np.float64), axis=0)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):  # weights vanish where much is missing
         average = weighted / weight
     return np.where(known, average, np.nan).astype(np.float32)

@@ -34,6 +34,10 @@ class Condition(ABC):
         """Return the condition of every row of a scaled frame, (time, kpi, channel); no NaN."""
 
     @abstractmethod
+    def baseline(self, frame: KpiFrame) -> NDArray[np.float32]:
+        """Return what is usual at each row's time of day, whatever came before; (time, kpi)."""
+
+    @abstractmethod
     def state(self) -> dict[str, NDArray[np.float64]]:
         """Return what was learned, as named arrays."""
 

@@ -70,9 +70,17 @@ class Profile(Condition):
 
     def compute(self, frame: KpiFrame) -> NDArray[np.float32]:
         """Return median, and median plus recent deviation, of shape (time, kpi, 2)."""
-        usual = self.medians[self.place(frame.entity)][self.slots(frame.times_s)]
+        usual = self._medians_of(frame)
         level = _level_before(frame.values.astype(np.float64) - usual, LEVEL_WEIGHT)
         return np.stack([usual, usual + level], axis=2).astype(np.float32)
+
+    def baseline(self, frame: KpiFrame) -> NDArray[np.float32]:
+        """Return the medians, of shape (time, kpi)."""
+        return self._medians_of(frame).astype(np.float32)
+
+    def _medians_of(self, frame: KpiFrame) -> NDArray[np.float64]:
+        medians: NDArray[np.float64] = self.medians[self.place(frame.entity)]
+        return medians[self.slots(frame.times_s)]
 
     def place(self, entity: str) -> int:
         """Return where `medians` holds an entity; the fleet's place if it was not seen."""

@@ -69,6 +69,10 @@ class STL(Condition):
                 told[n_history - 1 :, kpi, channel] = np.correlate(column, weights, "valid")
         return told
 
+    def baseline(self, frame: KpiFrame) -> NDArray[np.float32]:
+        """Return the profile's medians: a trend would follow a fault."""
+        return self.profile.baseline(frame)
+
     def state(self) -> dict[str, NDArray[np.float64]]:
         """Return the profile's medians."""
         return self.profile.state()

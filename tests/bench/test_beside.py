@@ -78,13 +78,14 @@ def test_what_was_run_now_never_stands_with_its_rows_of_then(
         ({"seed": 1}, "seed is 1, not 0"),
         ({"preset": "large"}, "preset is 'large', not 'small'"),
         ({"datasets": ["JS2"]}, "datasets is ['JS2'], not ['JS2', 'CDN']"),
+        ({"rows": [{"f1": 1.0}]}, "has a row without a dataset or method"),
     ],
 )
 def test_the_result_of_another_run_is_refused_before_anything_is_run(
     whole: BenchResult, tiny_sets: Path, tmp_path: Path, change: dict[str, object], said: str
 ) -> None:
-    scenario = str(change.get("scenario", whole.scenario))
-    other = replace(whole, scenario=scenario, parameters={**whole.parameters, **change})
+    whole_of_it = {name: change[name] for name in ("scenario", "rows") if name in change}
+    other = replace(whole, parameters={**whole.parameters, **change}, **whole_of_it)  # type: ignore[arg-type]
     path = write_result(other, tmp_path / "other.json")
     with pytest.raises(InputError, match=r"other\.json") as raised:
         _run(tiny_sets, ("pca",), beside=path)

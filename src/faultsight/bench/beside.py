@@ -55,6 +55,8 @@ def with_rows_beside(
                 f"{asked[name]!r}",
                 source=str(path),
             )
+    if any("dataset" not in row or "method" not in row for row in earlier.rows):
+        raise InputError("has a row without a dataset or method", source=str(path))
     kept = [row for row in earlier.rows if row["method"] not in methods]
     order = {
         column: {name: place for place, name in enumerate(dict.fromkeys(

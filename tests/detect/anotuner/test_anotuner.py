@@ -253,8 +253,11 @@ def test_a_saved_model_scores_the_same_bytes(config: AnoTunerConfig, tmp_path: P
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model"]
 
 
-def test_a_model_of_before_the_baseline_had_a_share_scores_as_it_did(tmp_path: Path) -> None:
-    frames = fleet()
+@pytest.mark.parametrize("n_entities", [1, 2, 3])
+def test_a_model_of_before_the_baseline_had_a_share_scores_as_it_did(
+    tmp_path: Path, n_entities: int
+) -> None:
+    frames = fleet(n_entities=n_entities)
     plain = AnoTuner(replace(QUICK, baseline_share=0.0)).fit(cut(frames, 80))
     folder = plain.save(tmp_path / "model")
     path = folder / "model.json"

@@ -2,9 +2,9 @@
 
 Zhaoyang Yu et al., "Supervised Fine-Tuning for Unsupervised KPI Anomaly Detection for Mobile Web
 Systems", WWW '24. One network is trained without labels for a fleet of entities. It scores a row
-by how badly it is reconstructed and, in part, by how far it is from what is usual at that time of
-day, in units of what is usual for that entity and KPI. Marks of false alarms and missed anomalies
-then tune it, layer by layer; see `TuningConfig`.
+by how badly it is reconstructed and, if wanted, by how far it is from what is usual at that time
+of day, in units of what is usual for that entity and KPI. Marks of false alarms and missed
+anomalies then tune it, layer by layer; see `TuningConfig`.
 """
 
 from __future__ import annotations

@@ -111,8 +111,8 @@ def load_model(folder: Path) -> AnoTuner:
         arrays = {k: v.numpy() for k, v in tensors.items() if not k.startswith("network.")}
         # Models of before the baseline had a share in scores know of the reconstruction alone.
         model = AnoTuner(AnoTunerConfig(**{"baseline_share": 0.0} | told["config"]))
-        for name in ("usual", "usual_elsewhere"):
-            if arrays[name].shape[-2:] != (2, len(told["kpis"])):
+        if arrays["usual_elsewhere"].ndim == 1:
+            for name in ("usual", "usual_elsewhere"):
                 arrays[name] = np.stack([arrays[name], np.ones_like(arrays[name])], axis=-2)
         model.kpis = tuple(told["kpis"])
         model.interval_s = int(told["interval_s"])

@@ -47,6 +47,16 @@ def test_rows_ranks_and_order_are_those_of_a_run_of_all(
     assert all(a == b for a, b in kept)
     said = "rows, times and memory of input_norm are of all.json (faultsight "
     assert len([note for note in found.notes if note.startswith(said)]) == 1
+    # What the run of then says and this one, too, is said once.
+    assert not [note for note in found.notes if note.startswith("of all.json: ")]
+
+
+def test_what_only_the_earlier_run_has_to_say_is_said_of_it(
+    whole: BenchResult, tiny_sets: Path, tmp_path: Path
+) -> None:
+    path = write_result(replace(whole, notes=["no row for pca"]), tmp_path / "all.json")
+    found = _run(tiny_sets, ("pca",), beside=path)
+    assert found.notes[-1] == "of all.json: no row for pca"
 
 
 def test_a_method_that_is_new_comes_last_in_each_set(

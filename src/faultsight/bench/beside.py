@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from faultsight.bench.engine import Context, Row, read_result, run_parameters
+from faultsight.bench.engine import Context, Row, read_result, run_parameters, told_by
 from faultsight.core.errors import InputError
 
 __all__ = ["with_rows_beside"]
@@ -73,4 +73,4 @@ def with_rows_beside(
         f"{package} {earlier.versions.get(package)}" for package in ("faultsight", "torch")
     )
     note = f"rows, times and memory of {others or 'no method'} are of {path.name} ({was})"
-    return together, [note, *(f"of {path.name}: {said}" for said in earlier.notes)]
+    return together, [note, *(told_by(path) + said for said in earlier.notes)]

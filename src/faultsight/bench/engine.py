@@ -44,6 +44,7 @@ __all__ = [
     "run_parameters",
     "run_scenario",
     "scenario_ids",
+    "told_by",
     "write_result",
 ]
 
@@ -265,6 +266,9 @@ def run_scenario(scenario_id: str, context: Context) -> BenchResult:
         raise SettingError(f"{scenario_id} cannot be run beside another result")
     start = time.perf_counter()
     outcome = scenario.run(context)
+    notes = outcome.notes
+    if context.beside is not None:
+        notes = _said_once(notes, told_by(context.beside))
     return BenchResult(
         scenario=scenario_id,
         parameters=run_parameters(context),
@@ -272,9 +276,20 @@ def run_scenario(scenario_id: str, context: Context) -> BenchResult:
         machine=machine_facts(),
         rows=outcome.rows,
         summary=outcome.summary,
-        notes=outcome.notes,
+        notes=notes,
         seconds=time.perf_counter() - start,
     )
+
+
+def told_by(path: Path) -> str:
+    """Return what a note begins with that is of an earlier result."""
+    return f"of {path.name}: "
+
+
+def _said_once(notes: Sequence[str], before: str) -> list[str]:
+    """Leave out what an earlier result said and this run says, too."""
+    now = {note for note in notes if not note.startswith(before)}
+    return [note for note in notes if note in now or note.removeprefix(before) not in now]
 
 
 def run_parameters(context: Context) -> dict[str, Any]:

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from faultsight.bench.engine import BenchResult, Context, Row, run_scenario, write_result
-from faultsight.bench.scenarios.detect_leaderboard import DetectLeaderboard
 from faultsight.core.errors import InputError, SettingError
 
 _MEASURED = ("seconds_fit", "seconds_score", "memory_mb")
 _METHODS = ("input_norm", "pca", "random_score")
 
 
-def _run(tiny_sets: Path, methods: tuple[str, ...], **asked: object) -> BenchResult:
-    context = Context(data_dir=tiny_sets, datasets=("JS2", "CDN"), methods=methods, workers=1)
-    return run_scenario("detect/leaderboard", replace(context, **asked))  # type: ignore[arg-type]
+def _run(
+    tiny_sets: Path,
+    methods: tuple[str, ...],
+    *,
+    beside: Path | None = None,
+    journal: Path | None = None,
+    budget_s: float | None = None,
+) -> BenchResult:
+    context = Context(
+        data_dir=tiny_sets, datasets=("JS2", "CDN"), methods=methods, workers=1,
+        beside=beside, journal=journal, budget_s=budget_s,
+    )  # fmt: skip
+    return run_scenario("detect/leaderboard", context)
 
 
 @pytest.fixture(scope="module")
 def whole(tiny_sets: Path) -> BenchResult:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DetectLeaderboard, "epochs", 1)
-        return _run(tiny_sets, _METHODS)
+    return _run(tiny_sets, _METHODS)
 
 
-def _figures(rows: object) -> list[Row]:
-    assert isinstance(rows, list)
+def _figures(rows: Sequence[Row]) -> list[Row]:
     return [{k: v for k, v in row.items() if k not in _MEASURED} for row in rows]
 
 
@@ -81,25 +88,47 @@ def test_what_was_run_now_never_stands_with_its_rows_of_then(
     assert any("4 of 4 cells have no row" in note for note in found.notes)
 
 
+def test_a_journal_goes_on_beside_a_result_or_without(
+    whole: BenchResult, tiny_sets: Path, tmp_path: Path
+) -> None:
+    path, journal = write_result(whole, tmp_path / "all.json"), tmp_path / "journal.jsonl"
+    alone = _run(tiny_sets, ("pca",), journal=journal)
+    found = _run(tiny_sets, ("pca",), journal=journal, beside=path)
+    assert [row for row in found.rows if row["method"] == "pca"] == [
+        row for row in alone.rows if row["method"] == "pca"
+    ]
+    assert any("4 of 4 cells are of earlier starts" in note for note in found.notes)
+
+
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("name", "value", "said"),
     [
-        ({"scenario": "detect/table1"}, "is a result of detect/table1"),
-        ({"seed": 1}, "seed is 1, not 0"),
-        ({"preset": "large"}, "preset is 'large', not 'small'"),
-        ({"datasets": ["JS2"]}, "datasets is ['JS2'], not ['JS2', 'CDN']"),
-        ({"rows": [{"f1": 1.0}]}, "has a row without a dataset or method"),
+        ("seed", 1, "seed is 1, not 0"),
+        ("preset", "large", "preset is 'large', not 'small'"),
+        ("datasets", ["JS2"], "datasets is ['JS2'], not ['JS2', 'CDN']"),
     ],
 )
-def test_the_result_of_another_run_is_refused_before_anything_is_run(
-    whole: BenchResult, tiny_sets: Path, tmp_path: Path, change: dict[str, object], said: str
+def test_the_result_of_another_run_is_refused(
+    whole: BenchResult, tiny_sets: Path, tmp_path: Path, name: str, value: object, said: str
 ) -> None:
-    whole_of_it = {name: change[name] for name in ("scenario", "rows") if name in change}
-    other = replace(whole, parameters={**whole.parameters, **change}, **whole_of_it)  # type: ignore[arg-type]
+    other = replace(whole, parameters={**whole.parameters, name: value})
+    assert said in _refused(other, tiny_sets, tmp_path)
+
+
+def test_the_result_of_another_scenario_or_without_datasets_is_refused(
+    whole: BenchResult, tiny_sets: Path, tmp_path: Path
+) -> None:
+    other = replace(whole, scenario="detect/table1")
+    assert "is a result of detect/table1" in _refused(other, tiny_sets, tmp_path)
+    other = replace(whole, rows=[{"f1": 1.0}])
+    assert "has a row without a dataset or method" in _refused(other, tiny_sets, tmp_path)
+
+
+def _refused(other: BenchResult, tiny_sets: Path, tmp_path: Path) -> str:
     path = write_result(other, tmp_path / "other.json")
     with pytest.raises(InputError, match=r"other\.json") as raised:
         _run(tiny_sets, ("pca",), beside=path)
-    assert said in str(raised.value)
+    return str(raised.value)
 
 
 def test_a_scenario_without_cells_cannot_be_run_beside_another(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_knows_no_anomalies_learns_from_false_alarms_alone(result: BenchRes
         ("acvae_style", "fp+fn"),
         ("random_score", "none"),
     ):
-        rows = rows_of(result, dataset="ASD", method=method, mechanism="own")
+        rows = rows_of(result, dataset="JS2", method=method, mechanism="own")
         assert {r["learns_from"] for r in rows} == {learns}
         assert (len({str(figures(r)) for r in rows}) == 1) == (learns == "none")
 

@@ -5,39 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from faultsight.bench.engine import Context, Row, read_result, run_parameters, told_by
+from faultsight.bench.engine import (
+    BenchResult,
+    Context,
+    Row,
+    read_result,
+    run_parameters,
+    told_by,
+)
 from faultsight.core.errors import InputError
 
-__all__ = ["with_rows_beside"]
+__all__ = ["read_beside", "with_rows_beside"]
 
 _ALIKE = ("datasets", "seed", "cases", "preset")
 """What a result must have been asked for alike; how long it might take is its own affair."""
 
 
-def with_rows_beside(
-    scenario: str, rows: Sequence[Row], methods: Collection[str], context: Context, path: Path
-) -> tuple[list[Row], list[str]]:
-    """Return rows with those of all other methods of an earlier result, and what to say of it.
-
-    Parameters
-    ----------
-    scenario : str
-        Its id.
-    rows : sequence of Row
-        What was found now, each with ``dataset`` and ``method``.
-    methods : collection of str
-        What was run now; its earlier rows are left out, even where there is no new one.
-    context : Context
-        What was asked for now.
-    path : path
-        A result of the same scenario, datasets, seed, cases and preset.
-
-    Returns
-    -------
-    rows : list of Row
-        In the order of the earlier result; what it does not have comes last in its dataset.
-    notes : list of str
-        Whose rows are of then, of which versions, and the notes of then.
+def read_beside(path: Path, scenario: str, context: Context) -> BenchResult:
+    """Return a result of the same scenario, datasets, seed, cases and preset as a run's.
 
     Raises
     ------
@@ -57,6 +42,32 @@ def with_rows_beside(
             )
     if any("dataset" not in row or "method" not in row for row in earlier.rows):
         raise InputError("has a row without a dataset or method", source=str(path))
+    return earlier
+
+
+def with_rows_beside(
+    rows: Sequence[Row], methods: Collection[str], earlier: BenchResult, path: Path
+) -> tuple[list[Row], list[str]]:
+    """Return rows with those of all other methods of an earlier result, and what to say of it.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        What was found now, each with ``dataset`` and ``method``.
+    methods : collection of str
+        What was run now; its earlier rows are left out, even where there is no new one.
+    earlier : BenchResult
+        As `read_beside` gives it.
+    path : path
+        Where it was read.
+
+    Returns
+    -------
+    rows : list of Row
+        In the order of the earlier result; what it does not have comes last in its dataset.
+    notes : list of str
+        Whose rows are of then, of which versions, and the notes of then.
+    """
     kept = [row for row in earlier.rows if row["method"] not in methods]
     order = {
         column: {name: place for place, name in enumerate(dict.fromkeys(

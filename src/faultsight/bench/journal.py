@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from faultsight.bench.beside import with_rows_beside
+from faultsight.bench.beside import read_beside, with_rows_beside
 from faultsight.bench.engine import (
     Context,
     Row,
@@ -226,8 +226,9 @@ def run_cells(
     SettingError
         If two cells are the same, or no worker is asked for.
     """
+    earlier = None
     if context.beside is not None:  # before all work: it may be the wrong file
-        with_rows_beside(scenario, [], [], context, context.beside)
+        earlier = read_beside(context.beside, scenario, context)
     if len({_name(cell) for cell in cells}) < len(cells):
         raise SettingError("two cells are the same")
     workers = context.workers
@@ -236,8 +237,9 @@ def run_cells(
     if workers < 1:
         raise SettingError(f"at least one worker is needed, not {workers}")
     budget_s = budget_s if context.budget_s is None else context.budget_s
-    # What a run may spend does not change what its cells find.
-    parameters = {k: v for k, v in run_parameters(context).items() if k != "budget_s"}
+    # What a run may spend, and what is put beside it, do not change what its cells find.
+    apart = ("budget_s", "beside")
+    parameters = {k: v for k, v in run_parameters(context).items() if k not in apart}
     about = {
         "scenario": scenario,
         "parameters": parameters | {"workers": workers},
@@ -261,9 +263,9 @@ def run_cells(
             f"{n_before} of {len(cells)} cells are of earlier starts: the seconds of the whole run "
             "are those of the last start alone"
         )
-    if context.beside is not None:
+    if context.beside is not None and earlier is not None:
         methods = {str(cell["method"]) for cell in cells}
-        rows, said = with_rows_beside(scenario, rows, methods, context, context.beside)
+        rows, said = with_rows_beside(rows, methods, earlier, context.beside)
         notes += said
     return rows, notes
 

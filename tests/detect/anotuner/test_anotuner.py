@@ -444,11 +444,15 @@ def test_levels_come_down_as_far_as_the_guard_says_where_alarms_were_confirmed(
     assert tuned(1.0, missed) == tuned(0.5, missed)
 
 
-def test_the_network_is_fine_tuned_where_marks_are_enough() -> None:
+@pytest.mark.parametrize("baseline_share", [0.0, 0.2])
+def test_the_network_is_fine_tuned_where_marks_are_enough(
+    baseline_share: float, tmp_path: Path
+) -> None:
     frames, marks = marked_fleet()
-    detector = AnoTuner(QUICK).fit(cut(frames, 150))
-    _, report = detector.tune(frames, marks, TuningConfig(epochs=2, least_marks=8))
+    detector = AnoTuner(replace(QUICK, baseline_share=baseline_share)).fit(cut(frames, 150))
+    tuned, report = detector.tune(frames, marks, TuningConfig(epochs=2, least_marks=8))
     assert report.verdicts[1].step == "fine-tuning"
+    assert totals(AnoTuner.load(tuned.save(tmp_path / "model")), frames) == totals(tuned, frames)
 
 
 def test_patterns_are_learned_where_marks_are_enough_and_saved(tmp_path: Path) -> None:

@@ -38,11 +38,13 @@ def fleet(n_rows: int = 110, n_entities: int = 4, seed: int = 0) -> list[KpiFram
 
 
 @lru_cache
-def model(form: str, memory: float = 0.4, *, tuned: bool = False) -> AnoTuner:
+def model(
+    form: str, memory: float = 0.4, *, tuned: bool = False, baseline_share: float = 0.0
+) -> AnoTuner:
     config = AnoTunerConfig(
         form="sliding" if form == "sliding" else "streaming",
         epochs=2, window=12, n_hidden=16, n_filters=8, n_latent=4, memory=memory,
-        largest=2 if tuned else None,
+        largest=2 if tuned else None, baseline_share=baseline_share,
     )  # fmt: skip
     fitted = AnoTuner(config).fit([frame[:80] for frame in fleet()])
     if tuned:
@@ -91,8 +93,11 @@ def assert_like(ticks: list[Tick], detector: AnoTuner, frames: list[KpiFrame], f
 @FORMS
 @pytest.mark.parametrize("memory", [0.0, 0.4])
 @pytest.mark.parametrize("tuned", [False, True])
-def test_rows_score_as_whole_series_do(form: str, memory: float, tuned: bool) -> None:
-    detector = model(form, memory, tuned=tuned)
+@pytest.mark.parametrize("baseline_share", [0.0, 0.3])
+def test_rows_score_as_whole_series_do(
+    form: str, memory: float, tuned: bool, baseline_share: float
+) -> None:
+    detector = model(form, memory, tuned=tuned, baseline_share=baseline_share)
     frames = holed(fleet(n_entities=4))
     stranger = KpiFrame("new", KPIS, 0, HOUR_S, fleet(seed=9)[0].values)
     frames = [*frames[:2], stranger, *frames[2:]]

@@ -177,9 +177,9 @@ class AnoTuner(LevelledDetector):
     ----------
     levels : dict of str to float
         The deployed level of each entity: a row alarms when its score is above.
-    usual : dict of str to array of shape (2, kpi)
-        Mean squares on history, in scaled units: of what the reconstruction leaves over, and of
-        the distance from what is usual at the time of day.
+    usual : dict of str to array of shape (part, kpi)
+        Mean squares on history, in scaled units: of what the reconstruction leaves over and, if
+        that has a share in residuals, of the distance from what is usual at the time of day.
     patterns : PatternHead or None
         What marks look like, and how far that counts.
     head : ResidualHead or None
@@ -304,8 +304,8 @@ class AnoTuner(LevelledDetector):
     def _plain(self, frame: KpiFrame, deviations: NDArray[np.float32]) -> Score:
         squares = np.square(deviations) / self._usual_of(frame.entity)
         share = self.config.baseline_share
-        residuals = ((1.0 - share) * squares[:, 0] + share * squares[:, 1]).astype(np.float32)
-        residuals = remember(residuals, self.config.memory)
+        mixed = (1.0 - share) * squares[:, 0] + share * squares[:, 1] if share else squares[:, 0]
+        residuals = remember(mixed.astype(np.float32), self.config.memory)
         return Score(
             frame.entity, frame.start_s, frame.interval_s, self.kpis,
             aggregate(residuals, largest=self.config.largest), residuals, deviations[:, 0] < 0,
@@ -316,15 +316,17 @@ class AnoTuner(LevelledDetector):
 
     def _apart_from_network(self, frame: KpiFrame) -> NDArray[np.float64]:
         """Return what each row alone would score if it were reconstructed without error."""
+        share = self.config.baseline_share
+        if not share:
+            return np.zeros(len(frame))
         scaled = self.scaling.apply(frame)
         squares = np.square(scaled.values - self.condition.baseline(scaled))
-        share = self.config.baseline_share
         return np.nan_to_num(aggregate(share * squares / self._usual_of(frame.entity)[1]))
 
     def _deviations(self, frames: Sequence[KpiFrame]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Yield what each entity's rows differ by in scaled units, of shape (time, 2, kpi).
+        """Yield what each entity's rows differ by in scaled units, of shape (time, part, kpi).
 
-        First from the reconstruction, then from what is usual at the time of day.
+        The parts are those of `usual`.
         """
         if self._kept is None:
             return self._computed(frames)
@@ -339,8 +341,10 @@ class AnoTuner(LevelledDetector):
                 self.network, self._bank(scaled), window=self.config.window, device=self.device
             )
             for frame, left_over in zip(scaled, found, strict=True):
-                apart = frame.values - self.condition.baseline(frame)
-                yield frame.entity, np.stack([left_over, apart], axis=1)
+                parts = [left_over]
+                if self.config.baseline_share:
+                    parts.append(frame.values - self.condition.baseline(frame))
+                yield frame.entity, np.stack(parts, axis=1)
 
     def _bank(self, scaled: Sequence[KpiFrame]) -> RowBank:
         conditions = [self.condition.compute(frame) for frame in scaled]

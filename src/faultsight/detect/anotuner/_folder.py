@@ -113,7 +113,7 @@ def load_model(folder: Path) -> AnoTuner:
         model = AnoTuner(AnoTunerConfig(**{"baseline_share": 0.0} | told["config"]))
         if arrays["usual_elsewhere"].ndim == 1:
             for name in ("usual", "usual_elsewhere"):
-                arrays[name] = np.stack([arrays[name], np.ones_like(arrays[name])], axis=-2)
+                arrays[name] = np.expand_dims(arrays[name], -2)
         model.kpis = tuple(told["kpis"])
         model.interval_s = int(told["interval_s"])
         entities = [str(entity) for entity in told["entities"]]

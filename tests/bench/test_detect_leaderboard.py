@@ -113,9 +113,9 @@ def test_small_takes_one_entity_of_so_many_of_large_sets_the_same_each_time(
 ) -> None:
     monkeypatch.setitem(detect_leaderboard._MOST_TEST_ROWS, "small", 400)
 
-    def kept(dataset: str, preset: str) -> tuple[list[str], list[str]]:
+    def kept(dataset: str, preset: str, seed: int = 0) -> tuple[list[str], list[str]]:
         notes: list[str] = []
-        fleets = leaderboard_fleets(dataset, tiny_sets, 0, None, preset, notes)
+        fleets = leaderboard_fleets(dataset, tiny_sets, seed, None, preset, notes)
         for fleet in fleets:
             assert [f.entity for f in fleet.train] == [f.entity for f in fleet.test]
         return [frame.entity for fleet in fleets for frame in fleet.test], notes
@@ -126,11 +126,14 @@ def test_small_takes_one_entity_of_so_many_of_large_sets_the_same_each_time(
         "ASD: one entity of 2, 2 of 4 in all, so that there are no more than 400 test rows; "
         "--preset large takes all"
     ]
+    assert kept("ASD", "small", seed=1)[0] == ["omi-2", "omi-4"]
+    assert kept("ASD", "small", seed=2)[0] == entities
     assert kept("ASD", "large") == (["omi-1", "omi-2", "omi-3", "omi-4"], [])
     assert kept("JS2", "small")[1] == []
     # Over fleets, too: of three entities in two fleets the first and the third.
     entities, notes = kept("CDN", "small")
     assert len(entities) == 2
+    assert len(kept("CDN", "small", seed=1)[0]) == 1
     assert len(notes) == 1
 
 

@@ -41,9 +41,9 @@ class DetectLeaderboard(Scenario):
     that was interrupted goes on where it stood. ``--budget`` is for the whole run (2400 s if not
     given). With ``--preset small`` a set of more than 60,000 test rows is cut to every second,
     third ... entity until it has no more, the same for all methods, and every method that has a
-    setting ``most_windows`` learns from 4,000 of them in an epoch at most; ``large`` takes all
-    entities, and the default settings. ``--cases`` is how many entities of each fleet are taken at
-    most.
+    setting ``most_windows`` learns from 4,000 of them in an epoch at most; where entities are left
+    out, the next ``--seed`` takes the next ones. ``large`` takes all entities, and the default
+    settings. ``--cases`` is how many entities of each fleet are taken at most.
 
     The summary describes each set as it was run (``part`` is ``dataset``); gives each method's mean
     figures over the sets that it has a row for, its mean ranks over all sets (``method``; without
@@ -137,10 +137,12 @@ def leaderboard_fleets(
     most = _MOST_TEST_ROWS[preset]
     n_entities = sum(len(fleet.test) for fleet in fleets)
     every = 1
-    while most is not None and _test_rows(_thinned(fleets, every)) > most and every < n_entities:
+    while (
+        most is not None and _test_rows(_thinned(fleets, every, seed)) > most and every < n_entities
+    ):
         every += 1
     if every > 1:
-        fleets = _thinned(fleets, every)
+        fleets = _thinned(fleets, every, seed)
         kept = sum(len(fleet.test) for fleet in fleets)
         notes.append(
             f"{dataset}: one entity of {every}, {kept} of {n_entities} in all, so that there are "
@@ -213,11 +215,11 @@ def _kept_fleets(
     return leaderboard_fleets(dataset, data_dir, seed, cases, preset, [])
 
 
-def _thinned(fleets: Sequence[Fleet], every: int) -> list[Fleet]:
+def _thinned(fleets: Sequence[Fleet], every: int, seed: int) -> list[Fleet]:
     """Return one entity of so many, evenly over all fleets; fleets that lose all are left out."""
     first, kept = 0, []
     for fleet in fleets:
-        places = range(-first % every, len(fleet.test), every)
+        places = range((seed - first) % every, len(fleet.test), every)
         if places:
             kept.append(Fleet(fleet.name, tuple(fleet.train[p] for p in places),
                               tuple(fleet.test[p] for p in places)))  # fmt: skip

@@ -25,7 +25,7 @@ from faultsight.detect.report.augmented_samples import missed_spans
 from faultsight.detect.report.axes import Axes, extent
 from faultsight.detect.report.contributions import strongest_alarms
 from faultsight.detect.report.entities import telling_entities
-from faultsight.detect.report.network_view import reconstruct, unscaled
+from faultsight.detect.report.network_view import reconstruct, unscaled, windows_of
 from faultsight.detect.report.projection import project
 from faultsight.detect.scaling import Scaling
 
@@ -281,6 +281,19 @@ def test_the_reconstruction_is_what_the_score_was_made_from(
     wanted = model.score([frames[1]])[0].residuals
     assert wanted is not None
     np.testing.assert_allclose(error / model.usual["cell-1"][0], wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_windows_are_the_same_whatever_the_order_of_kpis(frames: list[KpiFrame]) -> None:
+    config = replace(QUICK, baseline_share=0.3)
+    model = AnoTuner(config).fit([frame[:N_TRAIN] for frame in frames])
+    ends = np.array([100, 170])
+    known = windows_of(model, [(frames[1], ends)])
+    turned = windows_of(model, [(frames[1].with_kpis(frames[1].kpis[::-1]), ends)])
+    assert (known.apart > 0).all()
+    for one, other in zip(
+        (*known.windows, known.apart), (*turned.windows, turned.apart), strict=True
+    ):
+        assert one.equal(other)
 
 
 def test_unscaled_undoes_scaling(frames: list[KpiFrame]) -> None:

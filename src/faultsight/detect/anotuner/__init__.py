@@ -314,6 +314,11 @@ class AnoTuner(LevelledDetector):
     def _usual_of(self, entity: str) -> NDArray[np.float64]:
         return self.usual.get(entity, self.usual_elsewhere)
 
+    def _unit_of_error(self, entity: str) -> NDArray[np.float64]:
+        """Return what a row's squared error of reconstruction is divided by in its score."""
+        unit: NDArray[np.float64] = self._usual_of(entity)[0] / (1.0 - self.config.baseline_share)
+        return unit
+
     def _apart_from_network(self, frame: KpiFrame) -> NDArray[np.float64]:
         """Return what each row alone would score if it were reconstructed without error."""
         share = self.config.baseline_share

@@ -418,8 +418,7 @@ class _Collector:
         before = wrong[starts[:, None] + torch.arange(window)]
         before[:, -1] = False
         known = windows.known * (~before)[:, :, None]
-        usual = np.stack([model._usual_of(entity)[0] for entity in entities])
-        usual /= 1.0 - model.config.baseline_share
+        usual = np.stack([model._unit_of_error(entity) for entity in entities])
         apart = {
             place: model._apart_from_network(self.material.frames[place])
             for place in sorted(set(places.tolist()))

@@ -91,12 +91,12 @@ def windows_of(model: AnoTuner, ends: Ends, *, is_anomaly: bool = False) -> Exam
         The label that all of them get.
     """
     window = model.config.window
-    bank = model._bank([model.scaling.apply(frame.with_kpis(model.kpis)) for frame, _ in ends])
+    ends = [(frame.with_kpis(model.kpis), rows) for frame, rows in ends]
+    bank = model._bank([model.scaling.apply(frame) for frame, _ in ends])
     at = np.concatenate([bank.ends(place, rows) for place, (_, rows) in enumerate(ends)])
     found = bank.windows(torch.from_numpy(at) - (window - 1), window)
     owners = [frame.entity for frame, rows in ends for _ in rows]
-    usual = np.stack([model._usual_of(owner)[0] for owner in owners])
-    usual /= 1.0 - model.config.baseline_share
+    usual = np.stack([model._unit_of_error(owner) for owner in owners])
     apart = np.concatenate([model._apart_from_network(frame)[rows] for frame, rows in ends])
     level = np.array([model.level_of(owner) for owner in owners])
     return Examples(

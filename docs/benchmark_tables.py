@@ -124,22 +124,32 @@ def standings_table() -> list[str]:
     return _markdown(table)
 
 
-def memory_table() -> list[str]:
-    """Return what AnoTuner's memory changed in the leaderboard, which was run before it as well.
+LASTING = {
+    "detect-leaderboard-memory-0": "no memory",
+    "detect-leaderboard-memory-0.3": "memory 0.3",
+    "detect-leaderboard": "memory 0.4, baseline 0.2",
+}
+LASTING_SEED_1 = {
+    "detect-leaderboard-seed-1-memory-0.3": "memory 0.3",
+    "detect-leaderboard-seed-1": "memory 0.4, baseline 0.2",
+}
 
-    Ranks are among the others as they are now.
+
+def lasting_table(reports: Mapping[str, str]) -> list[str]:
+    """Return AnoTuner's figures in leaderboards of before what lasts ranked higher, and of now.
+
+    The last of the reports is of now, and has the others that all are ranked among.
     """
-    reports = ("detect-leaderboard-memory-0", "detect-leaderboard")
     ranked = {"average_precision": "average precision", "vus_pr": "VUS-PR",
               "f1_deployed": "F1 as deployed", "f1_point_adjusted": "best F1"}  # fmt: skip
     others = {"event_recall": "events met",
               "false_alarms_per_entity_day": "false alarms per entity and day"}  # fmt: skip
-    before, now = (read_result(REPORTS / f"{report}.json").rows for report in reports)
-    peers = [row for row in now if row["method"] != "anotuner"]
-    table = [["means over the sets", "memory 0", "memory 0.3"]]
+    found = [read_result(REPORTS / f"{report}.json").rows for report in reports]
+    peers = [row for row in found[-1] if row["method"] != "anotuner"]
+    table = [["means over the sets", *reports.values()]]
     for metric, name in (ranked | others).items():
         cells = []
-        for rows in (before, now):
+        for rows in found:
             own = [row for row in rows if row["method"] == "anotuner"]
             cells.append(f"{sum(float(row[metric] or 0) for row in own) / len(own):.3f}")
             if metric in ranked:

@@ -4,6 +4,8 @@ import re
 import runpy
 from pathlib import Path
 
+import pytest
+
 from faultsight.bench.detection_report import write_detection_report
 
 ROOT = Path(__file__).parents[1]
@@ -40,9 +42,10 @@ def test_the_table_of_a_gpu_is_the_result_that_was_written() -> None:
     assert "\n".join(table) in (ROOT / "docs" / "explanation" / "anotuner.md").read_text()
 
 
-def test_the_table_of_memory_is_the_result_that_was_written() -> None:
+@pytest.mark.parametrize("reports", ["LASTING", "LASTING_SEED_1"])
+def test_the_tables_of_what_lasts_are_the_results_that_were_written(reports: str) -> None:
     tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
-    table = tables["memory_table"]()
+    table = tables["lasting_table"](tables[reports])
     assert len(table) == 2 + 6
     explained = ROOT / "docs" / "explanation" / "detection-benchmarks.md"
     assert "\n".join(table) in explained.read_text()

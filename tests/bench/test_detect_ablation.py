@@ -20,7 +20,7 @@ _NETWORK, _TUNING = AnoTunerConfig(), TuningConfig()
 _FEW = {
     ("detector", "anotuner"), ("layers", "all"), ("layers", "only fine_tuning"),
     ("hinge", "none"), ("history", "tsal"),
-    ("marks", "5"), ("marks", "500"), ("marks", "all"), ("memory", "0.0"), ("memory", "0.3"),
+    ("marks", "5"), ("marks", "500"), ("marks", "all"), ("memory", "0.0"), ("memory", "0.4"),
 }  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_networks_are_judged_untuned_and_tuned() -> None:
         ("condition", ["profile", "stl"]),
         ("form", ["streaming", "sliding"]),
         ("baseline_share", [0.0, 0.2, 0.5]),
-        ("memory", [0.0, 0.3, 0.6]),
+        ("memory", [0.0, 0.4, 0.7]),
     ):
         found = list(trials(setting).values())
         assert [[t.tuning for t in pair] for pair in found] == [[None, _TUNING]] * len(values)
@@ -131,7 +131,7 @@ def test_what_shares_a_network_shares_the_memory_of_fitting_it(result: BenchResu
     default = row_of(result, "detector", "anotuner", "none")["memory_mb"]
     assert default is None or float(default) >= 0
     assert {row_of(result, *key)["memory_mb"] for key in (
-        ("layers", "all"), ("marks", "5"), ("memory", "0.3", "none"), ("memory", "0.3"),
+        ("layers", "all"), ("marks", "5"), ("memory", "0.4", "none"), ("memory", "0.4"),
     )} == {default}  # fmt: skip
 
 
@@ -141,8 +141,8 @@ def test_the_default_is_the_same_row_in_every_setting(result: BenchResult) -> No
         return [row[name] for name in ("average_precision", "vus_pr", "f1_deployed", "marks")]
 
     untuned, tuned = figures("detector", "anotuner", "none"), figures("layers", "all")
-    assert figures("memory", "0.3", "none") == untuned
-    assert figures("memory", "0.3") == figures("marks", "all") == tuned
+    assert figures("memory", "0.4", "none") == untuned
+    assert figures("memory", "0.4") == figures("marks", "all") == tuned
     assert figures("memory", "0.0", "none") != untuned
     gain = float(tuned[0]) - float(untuned[0])  # type: ignore[arg-type]
     assert row_of(result, "layers", "all")["gain"] == pytest.approx(gain, abs=1e-12)

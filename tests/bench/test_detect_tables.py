@@ -107,7 +107,7 @@ def test_marks_are_of_the_methods_own_errors(result: BenchResult) -> None:
 
 def test_what_knows_no_anomalies_learns_from_false_alarms_alone(result: BenchResult) -> None:
     for method in ("lstm_forecaster", "ridge_var"):
-        none, fp, fn, both = rows_of(result, dataset="JS2", method=method, mechanism="own")
+        none, fp, fn, both = rows_of(result, dataset="ASD", method=method, mechanism="own")
         assert both["learns_from"] == "fp"
         assert figures(fn) == figures(none)
         assert figures(fp) == figures(both) != figures(none)
@@ -116,7 +116,7 @@ def test_what_knows_no_anomalies_learns_from_false_alarms_alone(result: BenchRes
         ("acvae_style", "fp+fn"),
         ("random_score", "none"),
     ):
-        rows = rows_of(result, dataset="JS2", method=method, mechanism="own")
+        rows = rows_of(result, dataset="ASD", method=method, mechanism="own")
         assert {r["learns_from"] for r in rows} == {learns}
         assert (len({str(figures(r)) for r in rows}) == 1) == (learns == "none")
 

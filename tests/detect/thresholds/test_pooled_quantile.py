@@ -24,20 +24,21 @@ def test_it_is_found_by_its_name() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(totals, min_size=1, max_size=5), st.sampled_from([0.0, 1.0, 7.5, 2000.0]),
-       st.sampled_from([0.5, 0.9, 0.995]))  # fmt: skip
+       st.sampled_from([0.5, 0.9, 0.995]), st.sampled_from([0.5, 0.9, 0.996]))  # fmt: skip
 def test_the_level_is_the_smallest_score_that_holds_the_share_of_the_mixture(
-    fleet: list[list[float]], fleet_rows: float, quantile: float
+    fleet: list[list[float]], fleet_rows: float, quantile: float, fleet_quantile: float
 ) -> None:
     scores = [score(values, str(i)) for i, values in enumerate(fleet)]
-    found = PooledQuantile(PooledQuantileConfig(quantile, fleet_rows)).levels(scores)
+    config = PooledQuantileConfig(quantile, fleet_quantile, fleet_rows)
+    found = PooledQuantile(config).levels(scores)
     everything = np.sort(np.concatenate([s.total for s in scores]))
     for s in scores:
         held = [
-            (len(s.total) * np.mean(s.total <= x) + fleet_rows * np.mean(everything <= x))
-            / (len(s.total) + fleet_rows)
+            len(s.total) * np.mean(s.total <= x) + fleet_rows * np.mean(everything <= x)
             for x in everything
         ]
-        expected = everything[np.flatnonzero(np.array(held) >= quantile - 1e-9)[0]]
+        wanted = len(s.total) * quantile + fleet_rows * fleet_quantile
+        expected = everything[np.flatnonzero(np.array(held) >= wanted - 1e-9)[0]]
         assert found[s.entity] == expected
 
 
@@ -47,7 +48,7 @@ def test_many_rows_of_its_own_decide_and_few_do_not() -> None:
     new = score([0.1, 0.2], "new")
     fleet = [score(stream.exponential(size=20_000).tolist(), str(i)) for i in range(10)]
     levels = PooledQuantile().levels([loud, new, *fleet])
-    assert levels["loud"] == pytest.approx(-10 * np.log(0.004), rel=0.05)
+    assert levels["loud"] == pytest.approx(-10 * np.log(0.005), rel=0.05)
     everyone = np.concatenate([s.total for s in (loud, new, *fleet)])
     assert levels["new"] == pytest.approx(float(np.quantile(everyone, 0.996)), rel=0.01)
 
@@ -63,7 +64,9 @@ def test_unknown_scores_do_not_count_and_none_at_all_is_an_error() -> None:
             PooledQuantile().levels(nothing)
 
 
-@pytest.mark.parametrize("settings_", [{"quantile": 1.0}, {"fleet_rows": -1.0}])
+@pytest.mark.parametrize(
+    "settings_", [{"quantile": 1.0}, {"fleet_quantile": 0.0}, {"fleet_rows": -1.0}]
+)
 def test_settings_that_cannot_be_are_refused(settings_: dict[str, float]) -> None:
     with pytest.raises(SettingError):
         PooledQuantileConfig(**settings_)

@@ -46,7 +46,7 @@ _NETWORKS: Mapping[str, Sequence[Any]] = {
     "condition": ("profile", "stl"),
     "form": ("streaming", "sliding"),
     "baseline_share": (0.0, 0.2, 0.5),
-    "memory": (0.0, 0.3, 0.6),
+    "memory": (0.0, 0.4, 0.7),
 }
 
 

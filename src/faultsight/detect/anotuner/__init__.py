@@ -106,8 +106,8 @@ class AnoTunerConfig:
     clip: float = 5.0
     variance: float = 0.01
     beta: float = 1.0
-    baseline_share: float = 0.0
-    memory: float = 0.3
+    baseline_share: float = 0.2
+    memory: float = 0.4
     largest: int | None = None
     threshold: str = "quantile"
     seed: int = 0

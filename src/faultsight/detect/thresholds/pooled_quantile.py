@@ -24,20 +24,24 @@ class PooledQuantileConfig:
     Parameters
     ----------
     quantile : float
-        Share of history that lies below the level. A little more than for an entity alone, the
-        share that served development fleets best: see the explanation of tuning.
+        Share of an entity's own scores of history that lies below the level; that of `Quantile`.
+    fleet_quantile : float
+        The same of the fleet's. A little more, which served development fleets best: see the
+        explanation of tuning.
     fleet_rows : float
         The scores of all entities together count as so many rows of each entity. At 2,000 eight of
         them lie above the 0.996 quantile: what an entity's own history needs to tell that
         quantile to about a third.
     """
 
-    quantile: float = 0.996
+    quantile: float = 0.995
+    fleet_quantile: float = 0.996
     fleet_rows: float = 2_000.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.quantile < 1.0:
-            raise SettingError(f"quantile lies between 0 and 1, not {self.quantile}")
+        for name in ("quantile", "fleet_quantile"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise SettingError(f"{name} lies between 0 and 1, not {getattr(self, name)}")
         if not self.fleet_rows >= 0.0:
             raise SettingError(f"fleet_rows must be at least 0, not {self.fleet_rows}")
 
@@ -93,7 +97,7 @@ class PooledQuantile(Threshold):
     def _mixed(self, own: Array, fleet: Array) -> float:
         """Return the smallest score up to which the mixture holds its share; both are sorted."""
         weight = self.config.fleet_rows
-        wanted = self.config.quantile * (len(own) + weight) - 1e-9
+        wanted = self.config.quantile * len(own) + self.config.fleet_quantile * weight - 1e-9
 
         def first(values: Array) -> float:
             low, high = 0, len(values)

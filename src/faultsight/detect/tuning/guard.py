@@ -9,11 +9,16 @@ one event cannot teach about itself. The loss adds up
   and how many alarms sampled history raises, over what it raised then (the mean of the two); what
   hardly raised any is compared with one alarm, else a trace more or less would decide;
 - misses: the share of held-out anomalies that raise no alarm;
-- ranking: how many normal rows of its entity score as high as a held-out anomaly; without any
-  anomaly, how much of history lies under a held-out false alarm, which should sink into it.
+- ranking: how many normal rows of its entity score as high as a held-out anomaly, and how much of
+  history lies under a held-out false alarm, which should sink into it.
+
+Few anomalies say little: n of them weigh n / (n + 2) in misses and in ranking, as what was seen
+does by the rule of succession; here false alarms have the rest of ranking.
 
 A step that moves levels alone gains nothing by a history quieter than before any step: higher
-levels silence that, right or wrong. There history can only speak against it.
+levels silence that, right or wrong. There history can only speak against it. Where any alarm
+was confirmed, precision and recall can be told: such a step is judged by F1 on what was held out,
+where history that alarms more than before any step counts as more false alarms.
 
 An alarm is counted by a steep curve through 1/2 at the level, so that few marks tell more than
 yes or no.
@@ -34,6 +39,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from faultsight.core.errors import SettingError
+from faultsight.core.feedback import MarkKind
 from faultsight.core.kpi_frame import KpiFrame
 from faultsight.detect.contract import Score
 from faultsight.detect.tuning.marked_rows import MarkedRows, MarkedSpan
@@ -45,6 +51,8 @@ Rows = NDArray[np.int64]
 
 _JUST_AN_ALARM = 0.5
 """How a score right at its level counts."""
+_SUCCESSION = 2
+"""Trials that the rule of succession adds: n of ours have the weight n / (n + 2)."""
 _TINY = float(np.finfo(np.float64).tiny)
 _FACTORS = tuple(0.95**power for power in range(1, 60))
 """How far levels may come down, step by step."""
@@ -106,7 +114,8 @@ class GuardVerdict:
         Whether it was.
     before, after : float or None
         Loss on marks and history held out, without and with the step; None if not judged. Where
-        levels are lowered: the share of held-out anomalies that raise no alarm.
+        it is judged by F1: 1 - F1. Where levels are lowered: the share of held-out anomalies that
+        raise no alarm.
     n_marks : int
         Marks that were to be learned from.
     reason : str
@@ -168,6 +177,7 @@ class CrossValidation(Generic[Model]):
             first = self._judged(model)
             self._judgements = [first] * len(self._folds)
             self._reference = self._tally(self._judgements)
+        self._knows_f1 = any(span.mark.kind is MarkKind.CONFIRMED for span in marked.spans)
         self._models = [model] * len(self._folds)
 
     def judge(
@@ -191,7 +201,8 @@ class CrossValidation(Generic[Model]):
         Returns
         -------
         GuardVerdict
-            Kept if the loss on what was held out is lower with the step.
+            Kept if the loss on what was held out is lower with the step; where it moves levels and
+            alarms were confirmed, if F1 is higher.
         """
         if not self._folds:
             return self._too_few(step)
@@ -200,19 +211,29 @@ class CrossValidation(Generic[Model]):
         ]
         judgements = [self._judged(model) for model in learned]
         before, after = self._tally(self._judgements), self._tally(judgements)
-        if moves_levels:
-            for tally in (before, after):
-                tally.history = [
-                    max(pair) for pair in zip(tally.history, self._reference.history, strict=True)
-                ]
-        lost, gained = (tally.loss(self._reference, self._one_row) for tally in (before, after))
+        first, one_row = self._reference, self._one_row
+        if moves_levels and self._knows_f1:
+            figure, word = "F1", "rise"
+            was, now = (tally.soft_f1(first, one_row) for tally in (before, after))
+            lost, gained = 1.0 - was, 1.0 - now
+        else:
+            figure, word = "loss", "fall"
+            if moves_levels:
+                for tally in (before, after):
+                    tally.history = [
+                        np.array([max(_mean(is_so), _mean(was_so))])
+                        for is_so, was_so in zip(tally.history, first.history, strict=True)
+                    ]
+            lost, gained = (tally.loss(first, one_row) for tally in (before, after))
+            was, now = lost, gained
         # What differs by rounding alone is no gain.
         kept = gained < lost - 1e-9
         if kept:
             self._models, self._judgements = learned, judgements
-        word = "falls" if kept else "does not fall"
-        n_folds = len(self._folds)
-        reason = f"held-out loss {word}, from {lost:.3f} to {gained:.3f}, over {n_folds} folds"
+        reason = (
+            f"held-out {figure} {f'{word}s' if kept else f'does not {word}'}, "
+            f"from {was:.3f} to {now:.3f}, over {len(self._folds)} folds"
+        )
         return GuardVerdict(step, kept, lost, gained, self._n_marks, reason)
 
     def lower(self, step: str) -> tuple[float, GuardVerdict]:
@@ -243,7 +264,7 @@ class CrossValidation(Generic[Model]):
             if lower.quiet(first, self._one_row) >= loud:
                 break
             tried[factor] = lower
-        factor = max(tried, key=lambda f: (tried[f].f1, f))
+        factor = max(tried, key=lambda f: (tried[f].f1(first, self._one_row), f))
         best = tried[factor]
         reason = (
             f"{now.found} of {len(now.misses)} held-out anomalies raise an alarm, {first.found} "
@@ -312,10 +333,11 @@ class _Judged:
         margins = {entity: margin - np.log(factor) for entity, margin in self.margins.items()}
         return replace(self, margins=margins, alarms=_alarms(margins, self.steepness))
 
-    def history_alarms(self) -> float:
-        """Return the share of history in alarm, mean over entities."""
-        shares = [self.alarms[e][rows].mean() for e, rows in self.history.items() if len(rows)]
-        return float(np.mean(shares)) if shares else 0.0
+    def history_alarms(self) -> Array:
+        """Return the share of each entity's history in alarm."""
+        return np.array([
+            self.alarms[entity][rows].mean() for entity, rows in self.history.items() if len(rows)
+        ])  # fmt: skip
 
     def passed(self, entity: str, peak: float, among: Mapping[str, Rows]) -> float | None:
         """Return the share of an entity's rows that score at least so high; None without any."""
@@ -329,13 +351,12 @@ class _Tally:
     """What held-out marks add up to."""
 
     def __init__(self) -> None:
-        self.history: list[float] = []
+        self.history: list[Array] = []
         self.false_alarms: list[float] = []
         self.misses: list[float] = []
         self.misplaced: list[float] = []
         self.not_sunk: list[float] = []
-        self.found, self.raised = 0, 0
-        """Anomalies, and false alarms, that raise an alarm."""
+        self.fooled: list[float] = []
 
     def add(self, span: MarkedSpan, judged: _Judged) -> None:
         entity = span.mark.entity
@@ -343,20 +364,43 @@ class _Tally:
         peak = float(alarms.max())
         over = judged.passed(entity, peak, judged.history)
         if span.is_anomaly:
-            self.found += peak > _JUST_AN_ALARM
             self.misses.append(1.0 - peak)
             shares = [over, judged.passed(entity, peak, judged.false_alarms)]
             self.misplaced.append(_mean([share for share in shares if share is not None]))
         else:
-            self.raised += peak > _JUST_AN_ALARM
+            self.fooled.append(peak)
             self.false_alarms.append(float(alarms.sum()))
             self.not_sunk.append(0.0 if over is None else 1.0 - over)
 
     @property
-    def f1(self) -> float:
-        """F1 on the marks: an anomaly that raises an alarm is one found."""
-        judged = self.found + self.raised + len(self.misses)
-        return 2.0 * self.found / judged if judged else 0.0
+    def found(self) -> int:
+        """Anomalies that raise an alarm."""
+        return sum(miss < 1.0 - _JUST_AN_ALARM for miss in self.misses)
+
+    @property
+    def raised(self) -> int:
+        """False alarms that are still raised."""
+        return sum(peak > _JUST_AN_ALARM for peak in self.fooled)
+
+    def f1(self, standing: _Tally, one_row: float) -> float:
+        """Return F1, of marks and of the alarms that history lets expect, each counted as one."""
+        raised = self.raised + self.new_alarms(standing, one_row)
+        return _f1(self.found, raised, len(self.misses))
+
+    def soft_f1(self, standing: _Tally, one_row: float) -> float:
+        """Return the same with the alarms of marks counted by the steep curve."""
+        raised = sum(self.fooled) + self.new_alarms(standing, one_row)
+        return _f1(len(self.misses) - sum(self.misses), raised, len(self.misses))
+
+    def new_alarms(self, standing: _Tally, one_row: float) -> float:
+        """Return the false alarms to expect where history alarms more often than it did.
+
+        Nobody could mark them. They are the excess of the entities whose history alarms more, as a
+        share of all that history alarmed before, times the false alarms marked, or one.
+        """
+        now, then = np.concatenate(self.history), np.concatenate(standing.history)
+        more = np.maximum(now - then, 0.0).sum() / max(then.sum(), one_row * max(len(then), 1))
+        return max(sum(standing.fooled), 1.0) * float(more)
 
     def quiet(self, standing: _Tally, one_row: float) -> float:
         """Return how loud it is, as a multiple of the standing alarms, or of one alarm.
@@ -367,23 +411,34 @@ class _Tally:
             sum(now) / max(sum(then), least)
             for now, then, least in (
                 (self.false_alarms, standing.false_alarms, _JUST_AN_ALARM),
-                (self.history, standing.history, one_row * len(standing.history)),
+                (
+                    [_mean(shares) for shares in self.history],
+                    [_mean(shares) for shares in standing.history],
+                    one_row * len(standing.history),
+                ),
             )
             if any(then) or any(now)
         ])  # fmt: skip
 
     def loss(self, standing: _Tally, one_row: float) -> float:
         """Return the loss; see the module."""
-        ranking = _mean(self.misplaced if self.misses else self.not_sunk)
-        return self.quiet(standing, one_row) + _mean(self.misses) + ranking
+        weight = len(self.misses) / (len(self.misses) + _SUCCESSION)
+        anomalies = _mean(self.misses) + _mean(self.misplaced)
+        false_alarms = _mean(self.not_sunk)
+        return self.quiet(standing, one_row) + weight * anomalies + (1.0 - weight) * false_alarms
+
+
+def _f1(found: float, raised: float, anomalies: int) -> float:
+    judged = found + raised + anomalies
+    return 2.0 * found / judged if judged else 0.0
 
 
 def _alarms(margins: Mapping[str, Array], steepness: float) -> dict[str, Array]:
     return {entity: expit(steepness * margin) for entity, margin in margins.items()}
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else 0.0
+def _mean(values: Sequence[float] | Array) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
 
 
 def _folds(spans: Sequence[MarkedSpan], guard: Guard) -> list[list[MarkedSpan]]:

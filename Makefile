@@ -51,6 +51,8 @@ benchmarks: .venv/.dev
 	$(BENCH) detect/base $(if $(DATA),--data $(DATA)) --methods $(TUNED) --json benchmarks/reports/detect-base.json
 	$(BENCH) detect/leaderboard $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-leaderboard.json
 	$(BENCH) detect/table1 $(if $(DATA),--data $(DATA)) --json benchmarks/reports/detect-table1.json
+	$(BENCH) detect/leaderboard $(if $(DATA),--data $(DATA)) --seed 1 --json benchmarks/reports/detect-leaderboard-seed-1.json
+	$(BENCH) detect/table1 $(if $(DATA),--data $(DATA)) --seed 1 --json benchmarks/reports/detect-table1-seed-1.json
 	$(BENCH) detect/feedback $(if $(DATA),--data $(DATA)) --datasets ASD,JS2,CDN,SMD --methods $(TUNED) \
 		--seconds 3000 --json benchmarks/reports/detect-feedback.json
 	$(BENCH) detect/feedback --datasets sim_stations --methods $(TUNED) --seconds 3000 \

@@ -51,6 +51,15 @@ def test_the_tables_of_what_lasts_are_the_results_that_were_written(reports: str
     assert "\n".join(table) in explained.read_text()
 
 
+def test_the_standings_with_marks_are_the_results_that_were_written() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
+    table = tables["marked_table"]()
+    methods = {line.split("|")[1].strip() for line in table}
+    assert {"`anotuner`", "`lstm_ndt`", "`ridge_var`", "`random_score`"} <= methods
+    explained = ROOT / "docs" / "explanation" / "detection-benchmarks.md"
+    assert "\n".join(table) in explained.read_text()
+
+
 def test_the_table_of_verdicts_in_the_readme_is_the_result_that_was_written() -> None:
     tables = runpy.run_path(str(ROOT / "docs" / "benchmark_tables.py"))
     table = tables["verdict_table"]()

@@ -161,8 +161,9 @@ def test_the_summary_ranks_compares_and_takes_the_papers_ratio(result: BenchResu
     for row in rows_of(result, "difference"):
         # The two entities of JS2 and the four of ASD, which all have anomalies that are judged.
         assert row["vus_pr_pairs"] == 2 + 4
-        low, more, high = (row[f"vus_pr_more{end}"] for end in ("_low", "", "_high"))
-        assert float(low or 0) <= float(more or 0) <= float(high or 0)
+        for what in ("more", "ahead"):
+            low, value, high = (row[f"vus_pr_{what}{end}"] for end in ("_low", "", "_high"))
+            assert float(low or 0) <= float(value or 0) <= float(high or 0)
     ratios = {r["figure"]: r["papers_ratio"] for r in rows_of(result, "ratio")}
     assert ratios["f1_point_adjusted"] == pytest.approx(5.209, abs=1e-3)
     assert ratios["vus_pr"] is None
@@ -277,6 +278,9 @@ def test_sets_count_alike_and_gains_are_paired_by_entity() -> None:
     # Of A: 0.4 + 0.1 and 0.4 - 0.3; of B: 0, twice.
     assert more["vus_pr_more"] == pytest.approx(((0.5 + 0.1) / 2 + 0.0) / 2)
     assert (more["vus_pr_more_low"], more["vus_pr_more_high"]) == pytest.approx((0.05, 0.25))
+    # With marks, of A: 0.5 - 0.3 and 0; of B: 0.5 - 0.7, twice.
+    assert more["vus_pr_ahead"] == pytest.approx((0.1 - 0.2) / 2)
+    assert (more["vus_pr_ahead_low"], more["vus_pr_ahead_high"]) == pytest.approx((-0.1, 0.0))
     ratio = {r["figure"]: r["ratio"] for r in summary if r["part"] == "ratio"}
     assert ratio["vus_pr"] == pytest.approx(0.2 / 0.05)
     worse = [r | {"vus_pr": 0.1} if r["method"] == "acvae_style" and r["tuning"] != "none" else r

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -73,10 +74,10 @@ def _table1() -> BenchResult:
     names = ("f1_deployed", "average_precision", "vus_pr")
     for mechanism, low, high in (("own", 0.04, 0.08), ("ours", -0.02, -0.01)):
         more: Row = {"part": "difference", "method": "acvae_style", "mechanism": mechanism}
-        for name in names:
-            more |= {f"{name}_more": (low + high) / 2, f"{name}_more_low": low,
-                     f"{name}_more_high": high, f"{name}_more_t_low": low - 0.001,
-                     f"{name}_more_t_high": high + 0.001}  # fmt: skip
+        for name, (what, by) in product(names, (("more", 0.0), ("ahead", 0.5))):
+            more |= {f"{name}_{what}": (low + high) / 2 + by, f"{name}_{what}_low": low + by,
+                     f"{name}_{what}_high": high + by, f"{name}_{what}_t_low": low + by - 0.001,
+                     f"{name}_{what}_t_high": high + by + 0.001}  # fmt: skip
         rows.append(more)
     rows.append({"part": "ratio", "figure": "f1_point_adjusted", "anotuner_gain": 0.09,
                  "acvae_style_gain": 0.03, "ratio": 3.0, "papers_ratio": 5.209})  # fmt: skip
@@ -165,7 +166,19 @@ def test_what_marks_are_worth_is_computed(published: Published) -> None:
         "others by our layers: AnoTuner gained more than 0 of 1, less than 1 (`acvae_style`);"
         in (page)
     )
+    assert "| `acvae_style` | own | +0.560 (+0.540 to +0.580) |" in page
+    assert "others by our layers: AnoTuner is better than 1 of 1, worse than 0;" in page
     assert "| ASD | `anotuner` | 3 | 0.500 \N{RIGHTWARDS ARROW} 0.750 (-0.125) |" in page
+
+
+def test_a_result_from_before_who_is_ahead_was_told_is_read(published: Published) -> None:
+    table1 = published.results["detect-table1"]
+    summary = [{name: value for name, value in row.items() if "_ahead" not in name}
+               for row in table1.summary]  # fmt: skip
+    older = {**published.results, "detect-table1": replace(table1, summary=summary)}
+    page = render_markdown(Published(older, ()))
+    assert "By how much more AnoTuner gained" in page
+    assert "is ahead with marks" not in page
 
 
 def _gains(of_methods: dict[str, tuple[float, float]]) -> Published:

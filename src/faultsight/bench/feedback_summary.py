@@ -1,4 +1,4 @@
-"""What the tables of feedback say over all cells: means, gains, ranks, and who gained more.
+"""What the tables of feedback say over all cells: means, gains, ranks, who gained more, who leads.
 
 Gains are over the same method, set and seed untuned. Every set counts alike, however many entities
 and seeds it has.
@@ -29,7 +29,7 @@ _PAPERS_GAINS = {ANOTUNER: 0.0448, _ACVAE: 0.0086}
 """Of best F1, in section 4.3 of the AnoTuner paper."""
 _DRAWS = 1000
 
-_Gains = dict[tuple[str, str, str], float]
+_Figures = dict[tuple[str, str, str], float]
 """By dataset, seed and entity."""
 
 
@@ -41,10 +41,10 @@ def over_cells(rows: Sequence[Row], *, seed: int = 0) -> list[Row]:
     ============  ==================================================================================
     method        each method, mechanism and tuning: means over sets, gains over untuned, mean rank
     difference    each method and mechanism: how much more AnoTuner gained in fp+fn by its own
-                  mechanism, with the 95 % interval over entities drawn anew in each set, paired,
-                  each entity's seeds averaged
-                  (``_low``, ``_high``), and with the one that minds how few entities a set has
-                  (``_t_low``, ``_t_high``)
+                  mechanism (``_more``), and how far it is then ahead (``_ahead``), with the 95 %
+                  interval over entities drawn anew in each set, paired, each entity's seeds
+                  averaged (``_low``, ``_high``), and with the one that minds how few entities a
+                  set has (``_t_low``, ``_t_high``)
     ratio         each figure: AnoTuner's gain over that of acvae_style
     ============  ==================================================================================
 
@@ -105,38 +105,40 @@ def _mean_ranks(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], float]:
 
 
 def _differences(rows: Sequence[Row], seed: int) -> list[Row]:
-    """Return how much more AnoTuner gained than each other, by its own mechanism and by ours."""
+    """Return how far AnoTuner is from each other, by its own mechanism and by ours."""
     summary: list[Row] = []
-    first = {name: _entity_gains(rows, ANOTUNER, "own", name) for name in COMPARED}
+    first = {name: _entity_figures(rows, ANOTUNER, "own", name) for name in COMPARED}
     pairs = dict.fromkeys((_text(r, "method"), _text(r, "mechanism")) for r in rows)
     for method, mechanism in sorted(pairs, key=lambda pair: pair[1] != "own"):
-        if (method, mechanism) == (ANOTUNER, "own") or not any(first.values()):
+        if (method, mechanism) == (ANOTUNER, "own") or not any(map(any, first.values())):
             continue
         said: Row = {"part": "difference", "method": method, "mechanism": mechanism}
         for name in COMPARED:
-            other = _entity_gains(rows, method, mechanism, name)
-            more = _by_set(
-                {key: gain - other[key] for key, gain in first[name].items() if key in other}
-            )
-            value, low, high = mean_over_sets_interval(more, seed=seed)
-            t_low, t_high = few_entities_interval(more)
-            said |= {
-                f"{name}_more": value, f"{name}_more_low": low, f"{name}_more_high": high,
-                f"{name}_more_t_low": t_low, f"{name}_more_t_high": t_high,
-                f"{name}_pairs": sum(map(len, more.values())),
-            }  # fmt: skip
+            other = _entity_figures(rows, method, mechanism, name)
+            for what, ours, theirs in zip(("more", "ahead"), first[name], other, strict=True):
+                apart = _by_set(
+                    {key: own - theirs[key] for key, own in ours.items() if key in theirs}
+                )
+                value, low, high = mean_over_sets_interval(apart, seed=seed)
+                t_low, t_high = few_entities_interval(apart)
+                said |= {
+                    f"{name}_{what}": value, f"{name}_{what}_low": low,
+                    f"{name}_{what}_high": high, f"{name}_{what}_t_low": t_low,
+                    f"{name}_{what}_t_high": t_high,
+                }  # fmt: skip
+            said[f"{name}_pairs"] = sum(map(len, apart.values()))
         summary.append(said)
     return summary
 
 
-def _by_set(gains: _Gains) -> dict[str, list[float]]:
+def _by_set(figures: _Figures) -> dict[str, list[float]]:
     """Return each set's values, one an entity: its runs with other seeds are no other entities.
 
     Simulated stations of two seeds that share a name are two; their mean is one draw as well.
     """
     of_entity: dict[tuple[str, str], list[float]] = {}
-    for (dataset, _, entity), gain in gains.items():
-        of_entity.setdefault((dataset, entity), []).append(gain)
+    for (dataset, _, entity), value in figures.items():
+        of_entity.setdefault((dataset, entity), []).append(value)
     values: dict[str, list[float]] = {}
     for (dataset, _), own in of_entity.items():
         values.setdefault(dataset, []).append(float(np.mean(own)))
@@ -249,10 +251,12 @@ def _gain(rows: Sequence[Row], method: str, mechanism: str, tuning: str, name: s
     return float(np.mean([np.mean(own) for own in gains.values()])) if gains else None
 
 
-def _entity_gains(rows: Sequence[Row], method: str, mechanism: str, name: str) -> _Gains:
-    """Return what each entity gained in fp+fn, where it has the figure."""
+def _entity_figures(
+    rows: Sequence[Row], method: str, mechanism: str, name: str
+) -> tuple[_Figures, _Figures]:
+    """Return what each entity gained in fp+fn, and what it has then, where it has the figure."""
     own = _only(rows, method=method, mechanism=mechanism)
-    found: dict[str, _Gains] = {
+    found: dict[str, _Figures] = {
         tuning: {
             (_text(row, "dataset"), _text(row, "seed"), entity): value
             for row in _only(own, tuning=tuning)
@@ -261,7 +265,8 @@ def _entity_gains(rows: Sequence[Row], method: str, mechanism: str, name: str) -
         for tuning in ("none", _BOTH)
     }
     before, after = found["none"], found[_BOTH]
-    return {key: after[key] - before[key] for key in before if key in after}
+    both = [key for key in before if key in after]
+    return {key: after[key] - before[key] for key in both}, {key: after[key] for key in both}
 
 
 def _entities(row: Row, name: str) -> Iterable[tuple[str, float]]:

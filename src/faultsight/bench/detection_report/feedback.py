@@ -84,7 +84,8 @@ def _table1(published: Published) -> list[Block]:
         ),
         *_whose_gain(own, ours),
         _own_and_ours(own, ours),
-        *_differences(published.summary("detect-table1", "difference")),
+        *_gained_more(published.summary("detect-table1", "difference")),
+        *_is_ahead(published.summary("detect-table1", "difference")),
     ]  # fmt: skip
     return blocks
 
@@ -178,41 +179,60 @@ def _share(part: float, whole: float) -> str:
     return "which is none of it" if part <= 0 else f"which is {100 * part / whole:.0f} % of it"
 
 
-def _differences(rows: Sequence[Row]) -> list[Block]:
-    if not rows:
+def _gained_more(rows: Sequence[Row]) -> list[Block]:
+    return _differences(
+        rows, "more", "By how much more AnoTuner gained",
+        "AnoTuner by its own way, less the gain of the other, over the same sets, seeds and "
+        "entities; in brackets the 95 % interval over entities drawn anew within each set. Few "
+        "entities make it too narrow, so that who gained more is told by the t-interval with "
+        "Welch's degrees of freedom, which minds that some sets have two to four. Of so many "
+        "intervals some lie beside 0 by chance.",
+        ("gained", "more", "less"),
+    )  # fmt: skip
+
+
+def _is_ahead(rows: Sequence[Row]) -> list[Block]:
+    return _differences(
+        rows, "ahead", "By how much AnoTuner is ahead with marks",
+        "Who is worse untuned has more to gain. So this is the figure of AnoTuner with marks of "
+        "both kinds, by its own way, less that of the other, with the same intervals.",
+        ("is", "better", "worse"),
+    )  # fmt: skip
+
+
+def _differences(
+    rows: Sequence[Row], what: str, title: str, said: str, words: tuple[str, str, str]
+) -> list[Block]:
+    """Return a table and, in sentences, how many lie beside 0; nothing where a result lacks it."""
+    if not rows or any(f"{name}_{what}" not in rows[0] for name in COMPARED):
         return []
+    verb, better, worse = words
     table, told = [], []
     for r in rows:
         cells = [code(r["method"]), str(r["mechanism"])]
         for name in COMPARED:
             interval = ""
-            if r[f"{name}_more_low"] is not None:
-                low, high = (signed(r[f"{name}_more_{end}"]) for end in ("low", "high"))
+            if r[f"{name}_{what}_low"] is not None:
+                low, high = (signed(r[f"{name}_{what}_{end}"]) for end in ("low", "high"))
                 interval = f" ({low} to {high})"
-            cells.append(signed(r[f"{name}_more"]) + interval)
+            cells.append(signed(r[f"{name}_{what}"]) + interval)
         table.append(cells)
     for mechanism, way in (("own", "its own way"), ("ours", "our layers")):
         for name in COMPARED:
             alike = [r for r in rows if r["mechanism"] == mechanism and r["method"] != ANOTUNER]
-            more, less = ([r for r in alike if _is_beside_0(r, f"{name}_more", sign)]
-                          for sign in (1, -1))  # fmt: skip
-            drawn = [r for r in alike if _number(r, f"{name}_more_low") > 0]
+            above, below = ([r for r in alike if _is_beside_0(r, f"{name}_{what}", sign)]
+                            for sign in (1, -1))  # fmt: skip
+            drawn = [r for r in alike if _number(r, f"{name}_{what}_low") > 0]
             told.append(
-                f"{FIGURE_NAMES[name]}, others by {way}: AnoTuner gained more than {len(more)} of "
-                f"{len(alike)}, less than {len(less)}"
-                + (f" ({joined(code(r['method']) for r in less)})" if less else "")
-                + f"; of the rest it cannot be told. The narrower interval says more than "
+                f"{FIGURE_NAMES[name]}, others by {way}: AnoTuner {verb} {better} than "
+                f"{len(above)} of {len(alike)}, {worse} than {len(below)}"
+                + (f" ({joined(code(r['method']) for r in below)})" if below else "")
+                + f"; of the rest it cannot be told. The narrower interval says {better} than "
                 f"{len(drawn)}."
             )
     return [
-        Heading("By how much more AnoTuner gained", 3),
-        Text(
-            "AnoTuner by its own way, less the gain of the other, over the same sets, seeds and "
-            "entities; in brackets the 95 % interval over entities drawn anew within each set. Few "
-            "entities make it too narrow, so that who gained more is told by the t-interval with "
-            "Welch's degrees of freedom, which minds that some sets have two to four. Of so many "
-            "intervals some lie beside 0 by chance."
-        ),
+        Heading(title, 3),
+        Text(said),
         Items(told),
         Table(["method", "its way", *(FIGURE_NAMES[name] for name in COMPARED)], table, texts=2),
     ]

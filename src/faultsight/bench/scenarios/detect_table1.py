@@ -55,9 +55,9 @@ class DetectTable1(Scenario):
 
     The summary has three parts. ``method``: means over sets (each counts alike), gains over
     untuned, mean ranks among methods tuned alike. ``difference``: by how much more
-    ``anotuner`` gained in ``fp+fn`` by its own mechanism than the method did, with the 95 %
-    interval over entities drawn anew within their sets, paired by set, seed and entity, the seeds
-    of an entity averaged.
+    ``anotuner`` gained in ``fp+fn`` by its own mechanism than the method did (``more``), and by how
+    much its figure is then higher (``ahead``), with the 95 % interval over entities drawn anew
+    within their sets, paired by set, seed and entity, the seeds of an entity averaged.
     ``ratio``: its gain over that of ``acvae_style``, where that is above 0, beside the paper's.
     """
 

@@ -112,16 +112,22 @@ def standings_table() -> list[str]:
     """Return the mean ranks of the first detectors of the leaderboard, ridge VAR and random."""
     whole = json.loads((REPORTS / "detect-leaderboard.json").read_text(encoding="utf-8"))
     known = [row for row in whole["summary"] if row["part"] == "method"]
-    shown = [row for place, row in enumerate(known)
-             if place < 6 or row["method"] in ("ridge_var", "random_score")]  # fmt: skip
+    shown = _first_and_plain([row["method"] for row in known])
     names = ("average_precision", "vus_pr", "f1_deployed")
     title = f"of {len(known)} detectors, mean rank on {known[0]['datasets']} sets in"
     table = [[title, "average precision", "VUS-PR", "F1 as deployed"]]
     table += [
         [f"`{row['method']}`", *(f"{row[f'{name}_mean_rank']:.2f}" for name in names)]
-        for row in shown
+        for row in known
+        if row["method"] in shown
     ]
     return _markdown(table)
+
+
+def _first_and_plain(methods: Sequence[str]) -> list[str]:
+    """Return the first six, ridge VAR and the random score."""
+    plain = ("ridge_var", "random_score")
+    return [method for place, method in enumerate(methods) if place < 6 or method in plain]
 
 
 def marked_table() -> list[str]:
@@ -138,12 +144,10 @@ def marked_table() -> list[str]:
     known = sorted(
         seeds[0], key=lambda m: sum(of[m]["average_precision_mean_rank"] for of in seeds)
     )
-    shown = [method for place, method in enumerate(known)
-             if place < 6 or method in ("ridge_var", "random_score")]  # fmt: skip
     sets = seeds[0]["anotuner"]["datasets"]
     title = f"of {len(known)} detectors with marks, mean rank on {sets} sets, seed 0 / seed 1"
     table = [[title, "average precision", "VUS-PR", "F1 as deployed"]]
-    for method in shown:
+    for method in _first_and_plain(known):
         ranks = (" / ".join(f"{of[method][f'{n}_mean_rank']:.2f}" for of in seeds) for n in names)
         table.append([f"`{method}`", *ranks])
     return _markdown(table)

@@ -387,6 +387,7 @@ def test_without_files_it_is_said_where_to_get_them(tmp_path: Path) -> None:
         str(tmp_path / "detect" / "WADI"), "SWaT_Dataset_Normal_v1.csv", "WADI_attackdataLABLE.csv",
     ):  # fmt: skip
         assert said in str(caught.value)
+    assert str(caught.value).isprintable()  # in one line, as the command line shows it
     with pytest.raises(MissingDataError, match="WADI is not in"):
         run_scenario("detect/table4", Context(data_dir=tmp_path, datasets=("WADI",)))
 

@@ -166,6 +166,8 @@ def test_what_marks_are_worth_is_computed(published: Published) -> None:
         "others by our layers: AnoTuner gained more than 0 of 1, less than 1 (`acvae_style`);"
         in (page)
     )
+    assert "The narrower interval says more than 1, less than 0." in page
+    assert "The narrower interval says more than 0, less than 1 (`acvae_style`)." in page
     assert "| `acvae_style` | own | +0.560 (+0.540 to +0.580) |" in page
     assert "others by our layers: AnoTuner is better than 1 of 1, worse than 0;" in page
     assert "| ASD | `anotuner` | 3 | 0.500 \N{RIGHTWARDS ARROW} 0.750 (-0.125) |" in page

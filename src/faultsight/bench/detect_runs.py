@@ -142,7 +142,7 @@ def fleet_datasets(
     if not found:
         if usual and not context.datasets:
             said = f"none of {', '.join(usual)} is on this machine"
-            raise MissingDataError("\n".join([said, *missing]))
+            raise MissingDataError(". ".join([said, *missing]))
         raise SettingError("none of the datasets asked for can carry feedback")
     return found
 

@@ -110,7 +110,9 @@ def _differences(rows: Sequence[Row], seed: int) -> list[Row]:
     first = {name: _entity_figures(rows, ANOTUNER, "own", name) for name in COMPARED}
     pairs = dict.fromkeys((_text(r, "method"), _text(r, "mechanism")) for r in rows)
     for method, mechanism in sorted(pairs, key=lambda pair: pair[1] != "own"):
-        if (method, mechanism) == (ANOTUNER, "own") or not any(map(any, first.values())):
+        if (method, mechanism) == (ANOTUNER, "own") or not any(
+            gains for gains, _ in first.values()
+        ):
             continue
         said: Row = {"part": "difference", "method": method, "mechanism": mechanism}
         for name in COMPARED:
@@ -124,9 +126,8 @@ def _differences(rows: Sequence[Row], seed: int) -> list[Row]:
                 said |= {
                     f"{name}_{what}": value, f"{name}_{what}_low": low,
                     f"{name}_{what}_high": high, f"{name}_{what}_t_low": t_low,
-                    f"{name}_{what}_t_high": t_high,
+                    f"{name}_{what}_t_high": t_high, f"{name}_pairs": sum(map(len, apart.values())),
                 }  # fmt: skip
-            said[f"{name}_pairs"] = sum(map(len, apart.values()))
         summary.append(said)
     return summary
 

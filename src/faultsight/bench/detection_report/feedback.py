@@ -223,12 +223,12 @@ def _differences(
             above, below = ([r for r in alike if _is_beside_0(r, f"{name}_{what}", sign)]
                             for sign in (1, -1))  # fmt: skip
             drawn = [r for r in alike if _number(r, f"{name}_{what}_low") > 0]
+            lost = [r for r in alike if _number(r, f"{name}_{what}_high") < 0]
             told.append(
                 f"{FIGURE_NAMES[name]}, others by {way}: AnoTuner {verb} {better} than "
-                f"{len(above)} of {len(alike)}, {worse} than {len(below)}"
-                + (f" ({joined(code(r['method']) for r in below)})" if below else "")
-                + f"; of the rest it cannot be told. The narrower interval says {better} than "
-                f"{len(drawn)}."
+                f"{len(above)} of {len(alike)}, {worse} than {_counted(below)}; of the rest it "
+                f"cannot be told. The narrower interval says {better} than {len(drawn)}, {worse} "
+                f"than {_counted(lost)}."
             )
     return [
         Heading(title, 3),
@@ -236,6 +236,11 @@ def _differences(
         Items(told),
         Table(["method", "its way", *(FIGURE_NAMES[name] for name in COMPARED)], table, texts=2),
     ]
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    """Return how many there are, and which."""
+    return f"{len(rows)} ({joined(code(r['method']) for r in rows)})" if rows else "0"
 
 
 def _is_beside_0(row: Row, name: str, sign: int) -> bool:

@@ -218,13 +218,10 @@ class CrossValidation(Generic[Model]):
             lost, gained = 1.0 - was, 1.0 - now
         else:
             figure, word = "loss", "fall"
-            if moves_levels:
-                for tally in (before, after):
-                    tally.history = [
-                        np.array([max(_mean(is_so), _mean(was_so))])
-                        for is_so, was_so in zip(tally.history, first.history, strict=True)
-                    ]
-            lost, gained = (tally.loss(first, one_row) for tally in (before, after))
+            lost, gained = (
+                tally.loss(first, one_row, rewards_quiet_history=not moves_levels)
+                for tally in (before, after)
+            )
             was, now = lost, gained
         # What differs by rounding alone is no gain.
         kept = gained < lost - 1e-9
@@ -402,30 +399,33 @@ class _Tally:
         more = np.maximum(now - then, 0.0).sum() / max(then.sum(), one_row * max(len(then), 1))
         return max(sum(standing.fooled), 1.0) * float(more)
 
-    def quiet(self, standing: _Tally, one_row: float) -> float:
+    def quiet(
+        self, standing: _Tally, one_row: float, *, rewards_quiet_history: bool = True
+    ) -> float:
         """Return how loud it is, as a multiple of the standing alarms, or of one alarm.
 
         One row of history in alarm is `one_row` of it.
         """
+        now, then = ([_mean(shares) for shares in tally.history] for tally in (self, standing))
+        if not rewards_quiet_history:
+            now = [max(pair) for pair in zip(now, then, strict=True)]
         return _mean([
-            sum(now) / max(sum(then), least)
-            for now, then, least in (
+            sum(is_so) / max(sum(was_so), least)
+            for is_so, was_so, least in (
                 (self.false_alarms, standing.false_alarms, _JUST_AN_ALARM),
-                (
-                    [_mean(shares) for shares in self.history],
-                    [_mean(shares) for shares in standing.history],
-                    one_row * len(standing.history),
-                ),
+                (now, then, one_row * len(then)),
             )
-            if any(then) or any(now)
+            if any(was_so) or any(is_so)
         ])  # fmt: skip
 
-    def loss(self, standing: _Tally, one_row: float) -> float:
+    def loss(
+        self, standing: _Tally, one_row: float, *, rewards_quiet_history: bool = True
+    ) -> float:
         """Return the loss; see the module."""
         weight = len(self.misses) / (len(self.misses) + _SUCCESSION)
+        quiet = self.quiet(standing, one_row, rewards_quiet_history=rewards_quiet_history)
         anomalies = _mean(self.misses) + _mean(self.misplaced)
-        false_alarms = _mean(self.not_sunk)
-        return self.quiet(standing, one_row) + weight * anomalies + (1.0 - weight) * false_alarms
+        return quiet + weight * anomalies + (1.0 - weight) * _mean(self.not_sunk)
 
 
 def _f1(found: float, raised: float, anomalies: int) -> float:
